@@ -1,0 +1,177 @@
+"""The three networks in PyTorch: what the recipes train and what the C++ layers are checked against.
+
+The names of the parameters (`state_dict`) are those of the C++ types' visitor; the prefixes in the
+exported file are `human2d.`, `pose_prior.` and `shape_prior.`.
+"""
+import torch
+from torch import nn
+
+
+class Residual(nn.Module):
+    """Pre-activation bottleneck: three times BN, ReLU, convolution (1x1, 3x3, 1x1), plus the skip.
+
+    The skip is the input itself, or a bare 1x1 convolution where the number of channels changes.
+    """
+
+    def __init__(self, channels_in, channels_out):
+        super().__init__()
+        middle = channels_out // 2
+        self.norm1 = nn.BatchNorm2d(channels_in)
+        self.conv1 = nn.Conv2d(channels_in, middle, 1)
+        self.norm2 = nn.BatchNorm2d(middle)
+        self.conv2 = nn.Conv2d(middle, middle, 3, padding=1)
+        self.norm3 = nn.BatchNorm2d(middle)
+        self.conv3 = nn.Conv2d(middle, channels_out, 1)
+        self.skip = nn.Conv2d(channels_in, channels_out, 1) if channels_in != channels_out else None
+
+    def forward(self, x):
+        y = self.conv1(torch.relu(self.norm1(x)))
+        y = self.conv2(torch.relu(self.norm2(y)))
+        y = self.conv3(torch.relu(self.norm3(y)))
+        return y + (x if self.skip is None else self.skip(x))
+
+
+def residuals(channels, modules):
+    return nn.Sequential(*[Residual(channels, channels) for _ in range(modules)])
+
+
+class Hourglass(nn.Module):
+    """hourglass<Order>: `up` at this resolution; `down`, an inner hourglass, `out` at half of it.
+
+    out = up(x) + upsample(out(inner(down(max_pool(x))))); the innermost one is residual modules.
+    """
+
+    def __init__(self, order, channels, modules):
+        super().__init__()
+        self.up = residuals(channels, modules)
+        self.down = residuals(channels, modules)
+        self.inner = (Hourglass(order - 1, channels, modules) if order > 1
+                      else residuals(channels, modules))
+        self.out = residuals(channels, modules)
+
+    def forward(self, x):
+        low = nn.functional.max_pool2d(x, 2)
+        low = self.out(self.inner(self.down(low)))
+        return self.up(x) + nn.functional.interpolate(low, scale_factor=2, mode="nearest")
+
+
+class Stem(nn.Module):
+    """7x7 stride 2, BN, ReLU; residual; 2x2 max-pool; two residuals: a quarter of the input's size."""
+
+    def __init__(self, features):
+        super().__init__()
+        self.conv = nn.Conv2d(3, features // 4, 7, stride=2, padding=3)
+        self.norm = nn.BatchNorm2d(features // 4)
+        self.residual1 = Residual(features // 4, features // 2)
+        self.residual2 = Residual(features // 2, features // 2)
+        self.residual3 = Residual(features // 2, features)
+
+    def forward(self, x):
+        x = torch.relu(self.norm(self.conv(x)))
+        x = nn.functional.max_pool2d(self.residual1(x), 2)
+        return self.residual3(self.residual2(x))
+
+
+class Stack(nn.Module):
+    """One hourglass, `modules` residuals, two 1x1 heads, and (but for the last) the re-injection."""
+
+    def __init__(self, joints, features, modules, last):
+        super().__init__()
+        self.hourglass = Hourglass(4, features, modules)
+        self.features = residuals(features, modules)
+        self.heatmaps = nn.Conv2d(features, joints, 1)
+        self.silhouette = nn.Conv2d(features, 2, 1)
+        if not last:
+            self.merge_heatmaps = nn.Conv2d(joints, features, 1)
+            self.merge_silhouette = nn.Conv2d(2, features, 1)
+
+
+class Human2D(nn.Module):
+    """Picture [B, 3, S, S] (rgb / 255 - 0.5) to heat maps [B, J, S/4, S/4] and silhouette logits
+    [B, 2, S/4, S/4] (channel 0 body, channel 1 background), one pair a stack.
+
+    The silhouette enters the re-injection as logits.
+    """
+
+    def __init__(self, joints=16, features=256, stacks=2, modules=3):
+        super().__init__()
+        self.architecture = dict(joints=joints, features=features, stacks=stacks, modules=modules)
+        self.stem = Stem(features)
+        self.stacks = nn.ModuleList(
+            [Stack(joints, features, modules, last=s == stacks - 1) for s in range(stacks)])
+
+    def forward(self, picture):
+        stem = self.stem(picture)
+        x, outputs = stem, []
+        for stack in self.stacks:
+            feature = stack.features(stack.hourglass(x))
+            heatmaps, silhouette = stack.heatmaps(feature), stack.silhouette(feature)
+            outputs.append((heatmaps, silhouette))
+            if hasattr(stack, "merge_heatmaps"):
+                x = (feature + stem + stack.merge_heatmaps(heatmaps)
+                     + stack.merge_silhouette(silhouette))
+        return outputs
+
+
+class Bilinear(nn.Module):
+    """The bilinear unit: twice linear, BN, ReLU, dropout; the input is added to the result."""
+
+    def __init__(self, width, dropout):
+        super().__init__()
+        self.linear1 = nn.Linear(width, width)
+        self.norm1 = nn.BatchNorm1d(width)
+        self.linear2 = nn.Linear(width, width)
+        self.norm2 = nn.BatchNorm1d(width)
+        self.dropout = nn.Dropout(dropout)
+
+    def forward(self, x):
+        y = self.dropout(torch.relu(self.norm1(self.linear1(x))))
+        return x + self.dropout(torch.relu(self.norm2(self.linear2(y))))
+
+
+class PosePrior(nn.Module):
+    """Joints [B, 3J] (x, y in [-1, 1] of the crop, confidence; joint by joint) to theta [B, 72].
+
+    theta is 24 axis-angles in the camera frame: an upright person has a root near (pi, 0, 0). The
+    output is the axis-angles themselves, root included.
+    """
+
+    def __init__(self, joints=16, width=1024, dropout=0.1):
+        super().__init__()
+        self.input = nn.Linear(3 * joints, width)
+        self.norm = nn.BatchNorm1d(width)
+        self.blocks = nn.ModuleList([Bilinear(width, dropout) for _ in range(2)])
+        self.output = nn.Linear(width, 72)
+        self.dropout = nn.Dropout(dropout)
+
+    def forward(self, x):
+        x = self.dropout(torch.relu(self.norm(self.input(x))))
+        for block in self.blocks:
+            x = block(x)
+        return self.output(x)
+
+
+class ShapePrior(nn.Module):
+    """Silhouette [B, 1, 64, 64] (probability of body) to beta [B, 10].
+
+    Five residuals (8, 16, 32, 32, 32 channels), each followed by a 2x2 max-pool: 2x2x32 = 128
+    values in [C, H, W] order, then linear layers of 512 and one bilinear unit.
+    """
+
+    def __init__(self, shapes=10, width=512, dropout=0.1):
+        super().__init__()
+        channels = [1, 8, 16, 32, 32, 32]
+        self.convolutions = nn.ModuleList(
+            [Residual(a, b) for a, b in zip(channels[:-1], channels[1:])])
+        self.input = nn.Linear(128, width)
+        self.norm = nn.BatchNorm1d(width)
+        self.block = Bilinear(width, dropout)
+        self.output = nn.Linear(width, shapes)
+        self.dropout = nn.Dropout(dropout)
+
+    def forward(self, silhouette):
+        x = silhouette
+        for residual in self.convolutions:
+            x = nn.functional.max_pool2d(residual(x), 2)
+        x = self.dropout(torch.relu(self.norm(self.input(x.flatten(1)))))
+        return self.output(self.block(x))
