@@ -1,0 +1,179 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+#include <algorithm>
+#include <array>
+#include <cstddef>
+#include <span>
+#include <vector>
+
+#include "maquette/body/body_model.hpp"
+#include "maquette/body/rotation.hpp"
+#include "maquette/core/assert.hpp"
+
+namespace maquette {
+
+/// What SMPL computes on the way, kept for those who need derivatives: one per thread, reused.
+template <class T>
+struct basic_smpl_workspace {
+  std::array<mat3<T>, 24> rotations;        ///< R_j, relative to the parent
+  std::array<vec3<T>, 24> rest_joints;      ///< J of the unposed, shaped body
+  std::array<mat3<T>, 24> world_rotations;  ///< rotation of G_j
+  std::array<T, 24 * 12> transforms;        ///< [24, 3, 4] G'_j: rest position to posed position
+  std::vector<T> v_posed;                   ///< [V, 3] shape and pose blended, before skinning
+  std::vector<T> coefficients;              ///< of the blend shapes in use
+  std::vector<const T*> directions;         ///< the blend shapes in use
+
+  explicit basic_smpl_workspace(const basic_body_model<T>& model)
+      : v_posed(3 * model.vertex_count),
+        coefficients(model.shape_count + basic_body_model<T>::pose_feature_count),
+        directions(coefficients.size()) {}
+};
+
+using smpl_workspace = basic_smpl_workspace<float>;
+
+/// What poses a body: beta (any length up to the model's shape_count, the rest are 0), theta [24,
+/// 3] axis-angle with the root first, and where the body is moved afterwards.
+template <class T>
+struct basic_smpl_parameters {
+  std::span<const T> beta;
+  std::span<const T> theta;
+  vec3<T> translation{};
+};
+
+using smpl_parameters = basic_smpl_parameters<float>;
+
+namespace detail {
+
+/// out = base + sum_d coefficients[d] * directions[d], each of `size` numbers; in blocks that stay
+/// in the first-level cache, four directions a pass.
+template <class T>
+void blend(const T* base, std::span<const T> coefficients, const T* const* directions,
+           std::size_t size, T* out) {
+  constexpr std::size_t block = 1024;
+  for (std::size_t begin = 0; begin < size; begin += block) {
+    const std::size_t count = std::min(block, size - begin);
+    T sum[block];
+    std::copy_n(base + begin, count, sum);
+    std::size_t d = 0;
+    for (; d + 4 <= coefficients.size(); d += 4) {
+      const T c0 = coefficients[d];
+      const T c1 = coefficients[d + 1];
+      const T c2 = coefficients[d + 2];
+      const T c3 = coefficients[d + 3];
+      const T* const p0 = directions[d] + begin;
+      const T* const p1 = directions[d + 1] + begin;
+      const T* const p2 = directions[d + 2] + begin;
+      const T* const p3 = directions[d + 3] + begin;
+      for (std::size_t i = 0; i < count; ++i) {
+        sum[i] += (c0 * p0[i] + c1 * p1[i]) + (c2 * p2[i] + c3 * p3[i]);
+      }
+    }
+    for (; d < coefficients.size(); ++d) {
+      const T c = coefficients[d];
+      const T* const p = directions[d] + begin;
+      for (std::size_t i = 0; i < count; ++i) sum[i] += c * p[i];
+    }
+    std::copy_n(sum, count, out + begin);
+  }
+}
+
+}  // namespace detail
+
+/// SMPL with the joints' rotations as matrices [24], each relative to its parent, root first.
+///
+/// v_shaped = v_template + shapedirs beta; J = joint_regressor v_shaped; v_posed = v_shaped +
+/// posedirs vec(R_j - I, j = 1..23, row-major); G_j = G_parent [R_j | J_j - J_parent]; G'_j = G_j
+/// less its image of J_j; v_i = sum_j w_ij G'_j v_posed_i + translation.
+///
+/// Writes `vertices` [V, 3] and `joints` [24, 3] in metres, in the frame that the root's rotation
+/// leads to, and leaves every intermediate in `workspace`. The root rotates about the pelvis.
+/// Allocates nothing. Source: Loper et al., "SMPL", 2015, eq. 2 to 10.
+template <class T>
+void smpl(const basic_body_model<T>& model, std::span<const T> beta,
+          std::span<const mat3<T>, 24> rotations, vec3<T> translation,
+          basic_smpl_workspace<T>& workspace, std::span<T> vertices, std::span<T> joints) {
+  const std::size_t size = 3 * model.vertex_count;
+  MAQUETTE_ASSERT(beta.size() <= model.shape_count, "more shape numbers than the body has");
+  MAQUETTE_ASSERT(workspace.v_posed.size() == size, "a workspace of another body");
+  MAQUETTE_ASSERT(vertices.size() == size && joints.size() == 72,
+                  "smpl writes vertices [V, 3] and joints [24, 3]");
+  std::copy(rotations.begin(), rotations.end(), workspace.rotations.begin());
+
+  // Blend shapes whose coefficient is zero cost nothing: the mean shape, joints at rest.
+  std::size_t used = 0;
+  const auto use = [&](T coefficient, const T* direction) {
+    if (coefficient == T{0}) return;
+    workspace.coefficients[used] = coefficient;
+    workspace.directions[used++] = direction;
+  };
+  for (std::size_t b = 0; b < beta.size(); ++b) use(beta[b], model.shapedirs.data() + b * size);
+  for (std::size_t j = 1; j < 24; ++j) {
+    for (std::size_t k = 0; k < 9; ++k) {
+      const T identity = k % 4 == 0 ? T{1} : T{0};
+      use(workspace.rotations[j].m[k] - identity, model.posedirs.data() + (9 * (j - 1) + k) * size);
+    }
+  }
+  detail::blend(model.v_template.data(), std::span<const T>(workspace.coefficients).first(used),
+                workspace.directions.data(), size, workspace.v_posed.data());
+
+  std::array<vec3<T>, 24>& rest = workspace.rest_joints;
+  std::array<vec3<T>, 24> posed;
+  for (std::size_t j = 0; j < 24; ++j) {
+    for (std::size_t k = 0; k < 3; ++k) {
+      T sum = model.joint_template[3 * j + k];
+      for (std::size_t b = 0; b < beta.size(); ++b) {
+        sum += beta[b] * model.joint_directions[72 * b + 3 * j + k];
+      }
+      rest[j][k] = sum;
+    }
+    mat3<T>& world = workspace.world_rotations[j];
+    if (const int parent = model.parents[j]; parent < 0) {
+      world = workspace.rotations[j];
+      posed[j] = rest[j];
+    } else {
+      const auto p = static_cast<std::size_t>(parent);
+      world = workspace.world_rotations[p] * workspace.rotations[j];
+      posed[j] = posed[p] + workspace.world_rotations[p] * (rest[j] - rest[p]);
+    }
+    const vec3<T> offset = posed[j] + translation - world * rest[j];
+    T* const g = workspace.transforms.data() + 12 * j;
+    for (std::size_t row = 0; row < 3; ++row) {
+      for (std::size_t column = 0; column < 3; ++column) g[4 * row + column] = world(row, column);
+      g[4 * row + 3] = offset[row];
+      joints[3 * j + row] = posed[j][row] + translation[row];
+    }
+  }
+
+  const T* const transforms = workspace.transforms.data();
+  const std::size_t influences = model.influences;
+  for (std::size_t v = 0; v < model.vertex_count; ++v) {
+    const std::uint8_t* const joint = model.skin_joint.data() + v * influences;
+    const T* const weight = model.skin_weight.data() + v * influences;
+    T g[12]{};
+    for (std::size_t i = 0; i < influences && weight[i] != T{0}; ++i) {
+      const T* const from = transforms + 12 * std::size_t{joint[i]};
+      for (std::size_t k = 0; k < 12; ++k) g[k] += weight[i] * from[k];
+    }
+    const T* const p = workspace.v_posed.data() + 3 * v;
+    T* const out = vertices.data() + 3 * v;
+    out[0] = g[0] * p[0] + g[1] * p[1] + g[2] * p[2] + g[3];
+    out[1] = g[4] * p[0] + g[5] * p[1] + g[6] * p[2] + g[7];
+    out[2] = g[8] * p[0] + g[9] * p[1] + g[10] * p[2] + g[11];
+  }
+}
+
+/// SMPL with the pose as axis-angle: see the overload above.
+template <class T>
+void smpl(const basic_body_model<T>& model, const basic_smpl_parameters<T>& parameters,
+          basic_smpl_workspace<T>& workspace, std::span<T> vertices, std::span<T> joints) {
+  MAQUETTE_ASSERT(parameters.theta.size() == 72, "a pose has 24 x 3 numbers");
+  std::array<mat3<T>, 24> rotations;
+  for (std::size_t j = 0; j < 24; ++j) {
+    rotations[j] = rodrigues(
+        vec3<T>{parameters.theta[3 * j], parameters.theta[3 * j + 1], parameters.theta[3 * j + 2]});
+  }
+  smpl(model, parameters.beta, std::span<const mat3<T>, 24>(rotations), parameters.translation,
+       workspace, vertices, joints);
+}
+
+}  // namespace maquette
