@@ -23,6 +23,9 @@ class Residual(nn.Module):
         self.norm3 = nn.BatchNorm2d(middle)
         self.conv3 = nn.Conv2d(middle, channels_out, 1)
         self.skip = nn.Conv2d(channels_in, channels_out, 1) if channels_in != channels_out else None
+        # Each residual starts as its skip: the sum over many of them neither grows nor vanishes.
+        nn.init.zeros_(self.conv3.weight)
+        nn.init.zeros_(self.conv3.bias)
 
     def forward(self, x):
         y = self.conv1(torch.relu(self.norm1(x)))
@@ -81,6 +84,9 @@ class Stack(nn.Module):
         self.features = residuals(features, modules)
         self.heatmaps = nn.Conv2d(features, joints, 1)
         self.silhouette = nn.Conv2d(features, 2, 1)
+        for head in (self.heatmaps, self.silhouette):
+            nn.init.normal_(head.weight, std=0.001)
+            nn.init.zeros_(head.bias)
         if not last:
             self.merge_heatmaps = nn.Conv2d(joints, features, 1)
             self.merge_silhouette = nn.Conv2d(2, features, 1)

@@ -1,0 +1,125 @@
+"""Reads the photographer's shards and makes augmented training batches for Human2D."""
+import math
+from pathlib import Path
+
+import numpy as np
+import torch
+
+# Flipping a picture swaps left and right joints (MPII order).
+MIRRORED_JOINTS = [5, 4, 3, 2, 1, 0, 6, 7, 8, 9, 15, 14, 13, 12, 11, 10]
+
+
+class PicturePool:
+    """All shards of one folder as one array a field, memory-mapped.
+
+    New shards may appear while a training runs: `refresh` takes them in.
+    """
+
+    def __init__(self, folder):
+        self.folder = Path(folder)
+        self.refresh()
+        if not self.shards:
+            raise SystemExit(f"{folder}: no finished shard; run photographer/generate.py first")
+
+    def refresh(self):
+        folders = sorted(p.parent for p in self.folder.glob("shard_*/images.npy"))
+        self.shards = [{p.stem: np.load(p, mmap_mode="r") for p in folder.glob("*.npy")}
+                       for folder in folders]
+        self.starts = np.cumsum([0] + [len(s["images"]) for s in self.shards])
+
+    def __len__(self):
+        return int(self.starts[-1])
+
+    def take(self, indices, name):
+        """Rows of one field, in the order of `indices`."""
+        which = np.searchsorted(self.starts, indices, side="right") - 1
+        return np.stack([self.shards[s][name][i - self.starts[s]]
+                         for s, i in zip(which, indices)])
+
+
+def heatmaps_of(joints, size, sigma):
+    """Gaussians of peak 1 [B, J, size, size]; joints [B, J, 2] in heat-map pixels, centres at .5."""
+    grid = torch.arange(size) + 0.5
+    dx = torch.exp(-((grid - joints[..., 0:1]) ** 2) / (2 * sigma * sigma))
+    dy = torch.exp(-((grid - joints[..., 1:2]) ** 2) / (2 * sigma * sigma))
+    return dy[..., :, None] * dx[..., None, :]
+
+
+def random_affine(count, generator, rotation=0.35, scale=0.2, shift=0.06):
+    """2x3 matrices, output [-1, 1] to input [-1, 1]; 60 % without rotation, as the paper's code."""
+    angle = rotation * torch.randn(count, generator=generator).clamp(-2, 2) * 0.5
+    angle = torch.where(torch.rand(count, generator=generator) < 0.6, torch.zeros(()), angle)
+    zoom = torch.exp(scale * (2 * torch.rand(count, generator=generator) - 1))
+    offset = shift * (2 * torch.rand(count, 2, generator=generator) - 1)
+    cosine, sine = zoom * torch.cos(angle), zoom * torch.sin(angle)
+    return torch.stack([torch.stack([cosine, -sine, offset[:, 0]], 1),
+                        torch.stack([sine, cosine, offset[:, 1]], 1)], 1)
+
+
+def colour_jitter(pictures, generator):
+    """Channel gains, brightness, contrast, saturation, sometimes grey, noise; pictures in [0, 1]."""
+    count = len(pictures)
+
+    def uniform(low, high, channels=1):
+        return low + (high - low) * torch.rand(count, channels, 1, 1, generator=generator)
+
+    grey = pictures.mean(1, keepdim=True)
+    saturation = uniform(0.4, 1.5) * (torch.rand(count, 1, 1, 1, generator=generator) > 0.06)
+    pictures = grey + (pictures - grey) * saturation
+    pictures = pictures * uniform(0.7, 1.3, 3)
+    mean = pictures.mean((1, 2, 3), keepdim=True)
+    pictures = mean + (pictures - mean) * uniform(0.6, 1.4) + uniform(-0.15, 0.15)
+    pictures = pictures.clamp(1e-4, 1) ** uniform(0.75, 1.35)
+    noise = torch.randn(pictures.shape, generator=generator) * uniform(0, 0.04)
+    return (pictures + noise).clamp(0, 1)
+
+
+def batch_of(pool, indices, size, sigma, generator=None):
+    """One batch: pictures [B, 3, size, size], heat maps, weights of the joints, body masks.
+
+    With a generator the pictures are augmented (flip, affine, colour); without they are as stored.
+    """
+    pictures = torch.from_numpy(pool.take(indices, "images")).permute(0, 3, 1, 2)
+    joints = torch.from_numpy(pool.take(indices, "joints")).float()
+    masks = torch.from_numpy(pool.take(indices, "mask")).float()[:, None] / 255
+    stored = pictures.shape[-1]
+    pictures = pictures.float() / 255
+    if size < stored:
+        pictures = torch.nn.functional.avg_pool2d(pictures, stored // size)
+    points = joints[..., :2] * (2 / stored) - 1
+    inside = joints[..., 2] > 0
+    if generator is not None:
+        count = len(indices)
+        flip = torch.rand(count, generator=generator) < 0.5
+        pictures = torch.where(flip[:, None, None, None], pictures.flip(-1), pictures)
+        masks = torch.where(flip[:, None, None, None], masks.flip(-1), masks)
+        mirrored = points[:, MIRRORED_JOINTS] * torch.tensor([-1.0, 1.0])
+        points = torch.where(flip[:, None, None], mirrored, points)
+        inside = torch.where(flip[:, None], inside[:, MIRRORED_JOINTS], inside)
+        affine = random_affine(count, generator)
+        grid = torch.nn.functional.affine_grid(affine, (count, 3, size, size), align_corners=False)
+        pictures = torch.nn.functional.grid_sample(pictures, grid, padding_mode="reflection",
+                                                   align_corners=False)
+        small = torch.nn.functional.affine_grid(affine, (count, 1, size // 2, size // 2),
+                                                align_corners=False)
+        masks = torch.nn.functional.grid_sample(masks, small, padding_mode="reflection",
+                                                align_corners=False)
+        linear, offset = affine[:, :, :2], affine[:, None, :, 2]
+        points = torch.linalg.solve(linear[:, None], (points - offset)[..., None])[..., 0]
+        inside = inside & (points.abs() < 1).all(-1)
+        pictures = colour_jitter(pictures, generator)
+    heat = size // 4
+    targets = heatmaps_of((points + 1) * (heat / 2), heat, sigma) * inside[..., None, None]
+    masks = torch.nn.functional.adaptive_avg_pool2d(masks, heat)[:, 0]
+    return dict(pictures=pictures - 0.5, heatmaps=targets, masks=masks, points=points,
+                inside=inside)
+
+
+def batches(pool, size, batch, sigma, seed):
+    """Endless augmented batches; each pass over the pool has its own order."""
+    generator = torch.Generator().manual_seed(seed)
+    while True:
+        pool.refresh()
+        order = torch.randperm(len(pool), generator=generator).numpy()
+        for start in range(0, math.floor(len(order) / batch) * batch, batch):
+            yield batch_of(pool, np.sort(order[start:start + batch]), size, sigma, generator)

@@ -1,0 +1,124 @@
+"""Trains Human2D on the photographer's pictures: L = 100 MSE(heat maps) + BCE(silhouette) at every
+stack (Pavlakos et al. 2018, section 4.1).
+
+    python weights/recipes/train_human2d.py --pool POOL --validation POOL --minutes 60
+
+The compact default is for a CPU: pictures of 128 px first (four times as fast, the network is fully
+convolutional), then `--size 256 --from runs/human2d-128/checkpoint.pt` at the size that is shipped.
+The paper's size: `--features 256 --modules 3 --size 256 --batch 4 --optimizer rmsprop --rate 3e-4`.
+A run that was interrupted is resumed by the same command.
+"""
+import argparse
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch.nn import functional
+
+from networks import Human2D
+from picture_pool import PicturePool, batch_of, batches
+from training import Run
+
+HERE = Path(__file__).resolve().parent
+TORSO = (2, 13)  # right hip, left shoulder: the length that PCK is relative to
+
+
+def sigma_of(heat):
+    """Width of the Gaussian in heat-map pixels: 1.75 at 64 (SPEC: Newell's), a little less at 32."""
+    return 1.75 if heat >= 64 else 1.25
+
+
+def on_device(batch, device):
+    batch = {name: value.to(device) for name, value in batch.items()}
+    batch["pictures"] = batch["pictures"].contiguous(memory_format=torch.channels_last)
+    return batch
+
+
+def losses(outputs, batch):
+    heat, silhouette = 0.0, 0.0
+    for heatmaps, logits in outputs:
+        heat = heat + functional.mse_loss(heatmaps.float(), batch["heatmaps"])
+        difference = (logits[:, 0] - logits[:, 1]).float()
+        silhouette = silhouette + functional.binary_cross_entropy_with_logits(
+            difference, batch["masks"])
+    return heat, silhouette
+
+
+def decode(heatmaps):
+    """Argmax with quarter-pixel refinement toward the larger neighbour: [B, J, 3] in [-1, 1], max."""
+    count, joints, size, _ = heatmaps.shape
+    value, index = heatmaps.flatten(2).max(-1)
+    x, y = index % size, index // size
+    padded = functional.pad(heatmaps, (1, 1, 1, 1), mode="replicate").flatten(2)
+
+    def at(dx, dy):
+        where = (y + 1 + dy) * (size + 2) + x + 1 + dx
+        return padded.gather(-1, where[..., None])[..., 0]
+
+    fx = x + 0.5 + 0.25 * torch.sign(at(1, 0) - at(-1, 0))
+    fy = y + 0.5 + 0.25 * torch.sign(at(0, 1) - at(0, -1))
+    return torch.stack([fx * 2 / size - 1, fy * 2 / size - 1, value], -1)
+
+
+@torch.no_grad()
+def evaluate(model, pool, size, count=400, batch=25, device="cpu"):
+    """PCK@0.2 of the torso's diagonal and silhouette IoU on the first `count` pictures."""
+    hits, total, both, either = 0, 0, 0, 0
+    for start in range(0, min(count, len(pool)), batch):
+        sample = batch_of(pool, np.arange(start, min(start + batch, len(pool))), size, 1.0)
+        sample = on_device(sample, device)
+        with torch.autocast(device, torch.bfloat16):
+            heatmaps, logits = model(sample["pictures"])[-1]
+        found = decode(heatmaps.float())[..., :2]
+        torso = (sample["points"][:, TORSO[0]] - sample["points"][:, TORSO[1]]).norm(dim=-1)
+        near = (found - sample["points"]).norm(dim=-1) < 0.2 * torso[:, None].clamp_min(0.1)
+        hits += (near & sample["inside"]).sum().item()
+        total += sample["inside"].sum().item()
+        body, truth = logits[:, 0] > logits[:, 1], sample["masks"] > 0.5
+        both += (body & truth).sum().item()
+        either += (body | truth).sum().item()
+    return dict(pck=hits / max(1, total), iou=both / max(1, either))
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__,
+                                     formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--pool", required=True, help="folder of training shards")
+    parser.add_argument("--validation", required=True, help="folder of validation shards")
+    parser.add_argument("--out", help="folder of the run (default: runs/human2d-SIZE)")
+    parser.add_argument("--from", dest="initial", help="checkpoint whose weights to start from")
+    parser.add_argument("--features", type=int, default=96)
+    parser.add_argument("--stacks", type=int, default=2)
+    parser.add_argument("--modules", type=int, default=1)
+    parser.add_argument("--size", type=int, default=128, help="side of the pictures in pixels")
+    parser.add_argument("--batch", type=int, default=32)
+    parser.add_argument("--rate", type=float, default=1e-3)
+    parser.add_argument("--optimizer", choices=["adam", "rmsprop"], default="adam")
+    parser.add_argument("--minutes", type=float, default=60)
+    parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
+    parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--seed", type=int, default=0)
+    arguments = parser.parse_args()
+
+    torch.manual_seed(arguments.seed)
+    torch.set_num_threads(arguments.threads)
+    size, sigma = arguments.size, sigma_of(arguments.size // 4)
+    pool, validation = PicturePool(arguments.pool), PicturePool(arguments.validation)
+    model = Human2D(16, arguments.features, arguments.stacks, arguments.modules)
+    model = model.to(arguments.device, memory_format=torch.channels_last)
+    run = Run(arguments.out or HERE / "runs" / f"human2d-{size}", model, arguments.rate,
+              arguments.minutes, optimizer=arguments.optimizer, initial_weights=arguments.initial)
+
+    def loss_of(network, batch, progress):
+        batch = on_device(batch, arguments.device)
+        with torch.autocast(arguments.device, torch.bfloat16):
+            outputs = network(batch["pictures"])
+        heat, silhouette = losses(outputs, batch)
+        return 100 * heat + silhouette, dict(heat=heat.item(), silhouette=silhouette.item())
+
+    run.train(batches(pool, size, arguments.batch, sigma, arguments.seed + run.step), loss_of,
+              lambda network: evaluate(network, validation, size, device=arguments.device))
+
+
+if __name__ == "__main__":
+    main()
