@@ -1,0 +1,58 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+#include <concepts>
+#include <cstddef>
+#include <memory>
+
+namespace maquette {
+
+/// A borrowed function of an index: one piece of a kernel's work.
+class task {
+ public:
+  template <class Function>
+  requires(!std::same_as<Function, task> &&
+           std::invocable<const Function&, std::size_t>) explicit task(const Function& function)
+      : function_(std::addressof(function)),
+        call_([](const void* f, std::size_t index) { (*static_cast<const Function*>(f))(index); }) {
+  }
+
+  void operator()(std::size_t index) const { call_(function_, index); }
+
+ private:
+  const void* function_;
+  void (*call_)(const void*, std::size_t);
+};
+
+/// A program's own thread pool: `for_each(count, task)` calls the task once for every index below
+/// `count`, in any order and on any threads, and returns when all are done.
+template <class Pool>
+concept ThreadPool = requires(Pool& pool, std::size_t count, const task& work) {
+  pool.for_each(count, work);
+};
+
+/// Where a kernel's work is done: on the calling thread, or by a pool of the program's own, which
+/// must outlive it. The library starts no threads.
+class executor {
+ public:
+  /// Everything on the calling thread.
+  executor() = default;
+  /// Everything on the threads of this pool.
+  template <ThreadPool Pool>
+  requires(!std::same_as<Pool, executor>) executor(Pool& pool)
+      : pool_(std::addressof(pool)), run_([](void* p, std::size_t count, const task& work) {
+          static_cast<Pool*>(p)->for_each(count, work);
+        }) {}
+
+  /// Calls `function(index)` once for every index below `count`; results must not depend on order.
+  template <class Function>
+  void for_each(std::size_t count, const Function& function) const {
+    if (run_ != nullptr && count > 1) return run_(pool_, count, task(function));
+    for (std::size_t index = 0; index < count; ++index) function(index);
+  }
+
+ private:
+  void* pool_ = nullptr;
+  void (*run_)(void*, std::size_t, const task&) = nullptr;
+};
+
+}  // namespace maquette
