@@ -7,14 +7,23 @@ import argparse
 from pathlib import Path
 
 import numpy as np
+import scipy.sparse as sparse
 from tqdm import tqdm
 
+import decimate
+import joint_regression
 import makehuman
+import mesh_picture
 import people
+import pose_shapes
 import smpl_maths
 
 SEED = 20160
 PEOPLE = 2400
+FITTED_PEOPLE = 600
+FITTED_POSES = 700
+FITTED_BENDS = 630
+VERTICES = 6890
 CACHE = Path(__file__).resolve().parent / ".cache"
 
 
@@ -50,7 +59,7 @@ def t_posed_people(data, count, seed):
 
 
 def high_resolution_body(data):
-    """The shape space on all base-mesh vertices, as a dictionary of arrays."""
+    """The shape space on all base-mesh vertices, as a dictionary of arrays; the T-posed people and their joints."""
     mesh, weights, posed, joints, rest_rotations = t_posed_people(data, PEOPLE, SEED)
     quads, quads_uv = mesh.body_quads()
     triangles, triangles_uv = makehuman.triangulate(quads.tolist(), quads_uv.tolist())
@@ -70,7 +79,103 @@ def high_resolution_body(data):
                 faces=triangles, faces_uv=triangles_uv, quads=quads, quads_uv=quads_uv, uv=mesh.uv.astype(np.float32),
                 mirror=mesh.mirror.astype(np.int32), rest_rotations=rest_rotations.astype(np.float32),
                 scores=scores.astype(np.float32), variances=variances[:40].astype(np.float32),
-                heights=np.ptp(posed[:, :mesh.body_vertices, 1], axis=1))
+                heights=np.ptp(posed[:, :mesh.body_vertices, 1], axis=1),
+                body_vertices=np.array(mesh.body_vertices)), posed, joints
+
+
+def decimated(high, body_vertices):
+    """Old indices of the 6890 kept vertices, and the triangles between them."""
+    vertices = high["v_template"][:body_vertices].astype(np.float64)
+    directions = high["shapedirs"][:body_vertices].astype(np.float64)
+    mirror, part = high["mirror"][:body_vertices], high["weights"][:body_vertices].argmax(1)
+    triangles = decimate.symmetric_triangles(high["quads"], vertices, mirror)
+    shapes = np.stack([vertices] + [vertices + scale * directions[:, :, k] for k in range(4) for scale in (-2.5, 2.5)])
+    # An error counts by area, so small parts that people recognise need a factor.
+    importance = np.ones(body_vertices)
+    for names, factor in ((("wrist", "hand"), 10), (("ankle", "foot"), 4)):
+        importance[np.isin(part, [smpl_maths.joint(f"{side}_{name}") for name in names for side in "lr"])] = factor
+    head = part == smpl_maths.joint("head")
+    visible = seen_from_outside(vertices, triangles)
+    near_visible = people.adjacency_average(triangles, body_vertices)
+    inside = head & (near_visible @ (near_visible @ (visible | visible[mirror])) == 0)
+    front, top = vertices[head, 2].max(), vertices[head, 1].max()
+    face = head & (vertices[:, 2] > front - 0.1) & (vertices[:, 1] < top - 0.08)
+    importance[head] = 3
+    importance[face] = 24
+    importance[inside] = 0.05
+    return decimate.collapser(shapes, triangles, mirror, importance, uniformity=0.03).run(VERTICES)
+
+
+def seen_from_outside(vertices, triangles):
+    """Which vertices belong to a triangle that some view around the body shows."""
+    seen = np.zeros(len(vertices), bool)
+    for yaw in np.arange(8) * np.pi / 4:
+        for pitch in (-1.0, -0.4, 0.2, 0.9):
+            turned = mesh_picture.view(vertices, yaw, pitch)
+            points = np.stack([600 + 700 * turned[:, 0], 700 - 700 * turned[:, 1], turned[:, 2]], 1)
+            nearest, _ = mesh_picture.rasterise(points, triangles, 1200, 1400)
+            seen[triangles[np.unique(nearest[nearest >= 0])]] = True
+    return seen
+
+
+def mpii_targets(joints, head_top):
+    """MPII's joints [N, 16, 3] as annotators mark them, from SMPL's joints [N, 24, 3] and the top of the skull [N, 3]."""
+    named = {name: joints[:, smpl_maths.joint(name)] for name in smpl_maths.JOINTS}
+    middle = lambda name: 0.5 * (named[f"l_{name}"] + named[f"r_{name}"])
+    special = {"pelvis": middle("hip"), "thorax": middle("shoulder"), "upper_neck": named["head"], "head_top": head_top}
+    return np.stack([special.get(name, named.get(name)) for name in smpl_maths.MPII_JOINTS], 1)
+
+
+def mpii_regressor(body, poses, mirror, random):
+    """joint_regressor_mpii [16, 6890], fitted on posed bodies of random shape."""
+    top = body["v_template"][:, 1].argmax()
+    sparse_weights = sparse.csr_matrix(body["weights"].astype(np.float64))
+    vertices, joints = [], []
+    for rotations in tqdm(poses, "posed bodies"):
+        shaped = body["v_template"] + body["shapedirs"] @ random.normal(0, 1, 10)
+        rest = body["J_regressor"] @ shaped
+        transforms, placed = smpl_maths.bone_transforms(rest, rotations)
+        shaped = shaped + body["posedirs"] @ smpl_maths.pose_feature(rotations)
+        vertices.append(smpl_maths.skin(shaped, sparse_weights, transforms).astype(np.float32))
+        joints.append(placed)
+    vertices, joints = np.stack(vertices), np.stack(joints)
+    targets = mpii_targets(joints, vertices[:, top])
+    return joint_regression.fit_rows(vertices, targets, mirror, smpl_maths.MIRRORED_MPII_JOINTS)
+
+
+def smpl_arrays(high, posed, joints, data, with_pose_shapes):
+    """Every array of body.npz."""
+    kept, triangles = decimated(high, high["body_vertices"])
+    number = np.full(high["body_vertices"], -1)
+    number[kept] = np.arange(len(kept))
+    mirror = number[high["mirror"][kept]]
+    fitted = slice(0, FITTED_PEOPLE)
+    regressor = joint_regression.fit_rows(posed[fitted, kept], joints[fitted], mirror, smpl_maths.MIRRORED_JOINTS)
+    body = dict(v_template=high["v_template"][kept], shapedirs=high["shapedirs"][kept].astype(np.float16),
+                posedirs=np.zeros((len(kept), 3, 207), np.float16), J_regressor=rows_of_sum_one(regressor),
+                weights=rows_of_sum_one(high["weights"][kept]), f=triangles.astype(np.uint32),
+                kintree_table=np.array([smpl_maths.PARENTS, range(24)], np.int64),
+                vert_sym_idxs=mirror.astype(np.int32))
+    body["J"] = (body["J_regressor"].astype(np.float64) @ body["v_template"]).astype(np.float32)
+    archive = np.load(makehuman.require_folder(data / "mocap") / "cmu_poses_smpl24.npz")
+    random = np.random.default_rng(SEED + 1)
+    poses = pose_shapes.mocap_rotations(archive, False, FITTED_POSES, random)
+    if with_pose_shapes:
+        target = pose_shapes.pose_target(body["v_template"].astype(np.float64), triangles,
+                                         body["weights"].astype(np.float64), body["J"].astype(np.float64))
+        training = np.concatenate([poses, pose_shapes.bending_poses(FITTED_BENDS, random)])
+        body["posedirs"] = pose_shapes.fit(target, training, mirror).astype(np.float16)
+    body["joint_regressor_mpii"] = rows_of_sum_one(mpii_regressor(body, poses[::2], mirror, random))
+    body["high_resolution_vertex"] = kept.astype(np.int32)
+    body.update(bs_style=np.array("lbs"), bs_type=np.array("lrotmin"), licence=np.array("CC0-1.0"),
+                source=np.array("MakeHuman base mesh, targets and rig (CC0)"))
+    return body
+
+
+def rows_of_sum_one(matrix):
+    """float32 rows whose sum is 1 to the last bit that float32 allows, symmetric rows treated alike."""
+    matrix = matrix.astype(np.float64)
+    return (matrix / matrix.sum(1, keepdims=True)).astype(np.float32)
 
 
 def main():
@@ -78,12 +183,16 @@ def main():
     arguments.add_argument("--data", type=Path, default=makehuman.default_data_folder(),
                            help="folder that holds makehuman/ and mocap/")
     arguments.add_argument("--out", type=Path, default=Path(__file__).resolve().parents[1] / "body.npz")
+    arguments.add_argument("--without-pose-shapes", action="store_true", help="leave posedirs zero")
     options = arguments.parse_args()
-    high = high_resolution_body(options.data)
+    high, posed, joints = high_resolution_body(options.data)
     CACHE.mkdir(exist_ok=True)
     np.savez(CACHE / "body_highres.npz", **high)
     print("variance explained by each direction:", np.round(high["variances"][:10], 4),
           "together", round(float(high["variances"][:10].sum()), 4))
+    body = smpl_arrays(high, posed, joints, options.data, not options.without_pose_shapes)
+    np.savez_compressed(options.out, **body)
+    print(f"{options.out}: {options.out.stat().st_size / 1e6:.2f} MB")
 
 
 if __name__ == "__main__":
