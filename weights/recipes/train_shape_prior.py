@@ -1,0 +1,118 @@
+"""Trains ShapePrior: a 64x64 silhouette to beta (Pavlakos et al. 2018, section 4.2).
+
+    python weights/recipes/train_shape_prior.py --pool POOL --validation POOL --minutes 10
+
+Half of the silhouettes are of the dressed person, half of the naked body, as the photographer drew
+them; they are flipped, shifted, softened and eaten at, because Human2D's are not perfect. As in the
+paper the first 40 % of the time trains beta alone, then the vertices are added.
+"""
+import argparse
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch.nn import functional
+
+from networks import ShapePrior
+from picture_pool import PicturePool
+from training import Run
+
+HERE = Path(__file__).resolve().parent
+REPOSITORY = HERE.parent.parent
+
+
+def silhouettes(pool, indices, dressed):
+    """[B, 1, 64, 64] in [0, 1], dressed or naked for each row."""
+    people = torch.from_numpy(pool.take(indices, "mask")).float()[:, None] / 255
+    people = functional.avg_pool2d(people, people.shape[-1] // 64)
+    bodies = torch.from_numpy(pool.take(indices, "body_mask")).float()[:, None] / 255
+    return torch.where(dressed[:, None, None, None], people, bodies)
+
+
+def spoilt(masks, random):
+    """Flips, shifts by up to 3 cells, softens, thickens or thins, and cuts pieces out."""
+    count = len(masks)
+    flip = torch.rand(count, generator=random) < 0.5
+    masks = torch.where(flip[:, None, None, None], masks.flip(-1), masks)
+    zoom = torch.exp(0.12 * (2 * torch.rand(count, generator=random) - 1))
+    shift = 0.1 * (2 * torch.rand(count, 2, generator=random) - 1)
+    zero = torch.zeros(count)
+    affine = torch.stack([torch.stack([zoom, zero, shift[:, 0]], 1),
+                          torch.stack([zero, zoom, shift[:, 1]], 1)], 1)
+    grid = functional.affine_grid(affine, masks.shape, align_corners=False)
+    masks = functional.grid_sample(masks, grid, align_corners=False)
+    soft = functional.avg_pool2d(masks, 3, stride=1, padding=1)
+    # A threshold away from one half on the softened mask thickens or thins it by half a cell.
+    edge = 0.25 + 0.5 * torch.rand(count, 1, 1, 1, generator=random)
+    masks = torch.sigmoid((soft - edge) * (6 + 14 * torch.rand(count, 1, 1, 1, generator=random)))
+    noise = functional.interpolate(torch.rand(count, 1, 8, 8, generator=random), 64, mode="bilinear")
+    hole = (noise > 0.86) & (torch.rand(count, 1, 1, 1, generator=random) < 0.3)
+    return torch.where(hole, masks * 0.3, masks)
+
+
+def batches(pool, batch, seed):
+    random = torch.Generator().manual_seed(seed)
+    while True:
+        pool.refresh()
+        order = torch.randperm(len(pool), generator=random).numpy()
+        for start in range(0, len(order) - batch + 1, batch):
+            indices = np.sort(order[start:start + batch])
+            dressed = torch.rand(batch, generator=random) < 0.6
+            yield dict(input=spoilt(silhouettes(pool, indices, dressed), random),
+                       beta=torch.from_numpy(pool.take(indices, "beta")).float())
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__,
+                                     formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--pool", required=True)
+    parser.add_argument("--validation", required=True)
+    parser.add_argument("--body", default=str(REPOSITORY / "weights" / "body.npz"))
+    parser.add_argument("--out", default=str(HERE / "runs" / "shape_prior"))
+    parser.add_argument("--batch", type=int, default=256)
+    parser.add_argument("--rate", type=float, default=1e-3)
+    parser.add_argument("--optimizer", choices=["adam", "rmsprop"], default="adam")
+    parser.add_argument("--minutes", type=float, default=10)
+    parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--seed", type=int, default=0)
+    arguments = parser.parse_args()
+
+    torch.manual_seed(arguments.seed)
+    torch.set_num_threads(arguments.threads)
+    pool, validation = PicturePool(arguments.pool), PicturePool(arguments.validation)
+    # Vertices depend on beta linearly, so the mean squared vertex distance is a quadratic form.
+    shapes = np.asarray(np.load(arguments.body)["shapedirs"], np.float64)[..., :10]
+    gram = torch.from_numpy(np.einsum("vck,vcl->kl", shapes, shapes) / len(shapes)).float()
+
+    def vertex_distance(difference):
+        return torch.einsum("bk,kl,bl->b", difference, gram, difference)
+
+    def loss_of(network, batch, progress):
+        difference = network(batch["input"]) - batch["beta"]
+        loss = difference.square().sum(1).mean()
+        vertices = vertex_distance(difference)
+        if progress >= 0.4:
+            loss = loss + 1000 * vertices.mean()
+        return loss, dict(beta=difference.detach().square().mean().item(),
+                          vertex_mm=1000 * vertices.detach().mean().sqrt().item())
+
+    everyone = np.arange(min(1000, len(validation)))
+    dressed = silhouettes(validation, everyone, torch.ones(len(everyone), dtype=torch.bool))
+    truth = torch.from_numpy(validation.take(everyone, "beta")).float()
+
+    @torch.no_grad()
+    def evaluate(network):
+        network.eval()
+        difference = network(dressed) - truth
+        return dict(validation_vertex_mm=1000 * vertex_distance(difference).mean().sqrt(),
+                    mean_shape_vertex_mm=1000 * vertex_distance(truth).mean().sqrt(),
+                    validation_beta0=difference[:, 0].square().mean().sqrt())
+
+    run = Run(arguments.out, ShapePrior(dropout=0.3), arguments.rate, arguments.minutes,
+              optimizer=arguments.optimizer)
+    run.train(batches(pool, arguments.batch, arguments.seed + run.step), loss_of, evaluate,
+              every_minutes=1.0)
+
+
+if __name__ == "__main__":
+    main()
