@@ -53,11 +53,11 @@ struct view {
   requires(sizeof...(Index) == S::rank) constexpr T& operator()(Index... index) const {
     return data[Layout::template offset<S>(index...)];
   }
+  constexpr view<const T, S, Layout> as_const() const { return view<const T, S, Layout>{data}; }
   constexpr std::span<T> flat() const { return {data, size}; }
 };
 
-/// Memory that holds whole vectors next to each other needs no layout; a feature map lies pixel by
-/// pixel on the CPU.
+/// A picture or a feature map inside a network: pixel by pixel.
 template <class T, ImageShape S>
 using feature_map = view<T, S, pixel_major>;
 

@@ -1,0 +1,222 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+#include <algorithm>
+#include <array>
+#include <cstddef>
+#include <utility>
+
+#include "maquette/kernel/elementwise.hpp"
+#include "maquette/nn/bind.hpp"
+#include "maquette/nn/hourglass.hpp"
+
+namespace maquette {
+
+namespace detail {
+
+/// 7x7 convolution of stride 2, batch norm, ReLU; residual; 2x2 max-pool; two residuals:
+/// [3, S, S] to [Features, S/4, S/4].
+template <int Features>
+struct human2d_stem {
+  nn::conv2d<3, Features / 4, 7, 2> conv;
+  nn::batch_norm<Features / 4> norm;
+  nn::residual<Features / 4, Features / 2> residual1;
+  nn::residual<Features / 2, Features / 2> residual2;
+  nn::residual<Features / 2, Features> residual3;
+
+  template <ImageShape S>
+  struct shapes {
+    using convolved = typename decltype(conv)::template output<S>;
+    using widened = typename decltype(residual1)::template output<convolved>;
+    using pooled = typename nn::max_pool<>::output<widened>;
+    using result = typename decltype(residual3)::template output<pooled>;
+  };
+  template <ImageShape S>
+  using output = typename shapes<S>::result;
+
+  template <ImageShape S>
+  static constexpr std::size_t scratch() {
+    using s = shapes<S>;
+    constexpr std::size_t before_pool =
+        arena::bytes_of<typename s::widened>() + arena::bytes_of<typename s::convolved>() +
+        decltype(residual1)::template scratch<typename s::convolved>();
+    return arena::bytes_of<typename s::pooled>() +
+           std::max({before_pool, decltype(residual2)::template scratch<typename s::pooled>(),
+                     decltype(residual3)::template scratch<typename s::pooled>()});
+  }
+
+  void parameters(auto&& visit) {
+    visit("conv", conv);
+    visit("norm", norm);
+    visit("residual1", residual1);
+    visit("residual2", residual2);
+    visit("residual3", residual3);
+  }
+
+  void pack(nn::packer& to) {
+    conv.pack(to, norm);
+    residual1.pack(to);
+    residual2.pack(to);
+    residual3.pack(to);
+  }
+
+  template <Backend B, ImageShape S>
+  void operator()(const context<B>& context, feature_map<const float, S> x,
+                  feature_map<float, output<S>> y) const {
+    using s = shapes<S>;
+    const arena::scope scope(context.scratch);
+    const auto pooled = context.scratch.template take<typename s::pooled, pixel_major>();
+    {
+      const arena::scope before_pool(context.scratch);
+      const auto widened = context.scratch.template take<typename s::widened, pixel_major>();
+      const auto convolved = context.scratch.template take<typename s::convolved, pixel_major>();
+      conv(context, x, convolved, {.relu = true});
+      residual1(context, convolved.as_const(), widened);
+      nn::max_pool<>{}(context, widened.as_const(), pooled);
+    }
+    residual2(context, pooled.as_const(), pooled);
+    residual3(context, pooled.as_const(), y);
+  }
+};
+
+/// One hourglass, residual modules, two 1x1 heads, and what feeds the heads back into the next one.
+template <int Joints, int Features, int Modules, bool Last>
+struct human2d_stack {
+  struct nothing {};
+  template <int Channels>
+  using merge = std::conditional_t<Last, nothing, nn::conv2d<Channels, Features>>;
+
+  nn::hourglass<4, Features, Modules> hourglass;
+  nn::residuals<Features, Modules> features;
+  nn::conv2d<Features, Joints> heatmaps;
+  nn::conv2d<Features, 2> silhouette;
+  merge<Joints> merge_heatmaps;
+  merge<2> merge_silhouette;
+
+  void parameters(auto&& visit) {
+    visit("hourglass", hourglass);
+    visit("features", features);
+    visit("heatmaps", heatmaps);
+    visit("silhouette", silhouette);
+    if constexpr (!Last) {
+      visit("merge_heatmaps", merge_heatmaps);
+      visit("merge_silhouette", merge_silhouette);
+    }
+  }
+};
+
+template <int Joints, int Features, int Modules, class Index>
+struct human2d_stacks;
+template <int Joints, int Features, int Modules, std::size_t... Index>
+struct human2d_stacks<Joints, Features, Modules, std::index_sequence<Index...>> {
+  using type =
+      nn::layer_list<human2d_stack<Joints, Features, Modules, Index + 1 == sizeof...(Index)>...>;
+};
+
+}  // namespace detail
+
+/// From a picture to heat maps of the joints and the body's silhouette (Pavlakos et al. 2018,
+/// section 4.1): a stem and stacked hourglasses, each with both heads.
+///
+/// Picture: [Input, Input, 3] floats, rgb / 255 - 0.5, the crop around the person. Heat maps:
+/// [Joints, Input/4, Input/4]. Silhouette: logits [2, Input/4, Input/4], channel 0 body, channel 1
+/// background. The paper's own size is the default.
+template <int Joints = 16, int Features = 256, int Stacks = 2, int Modules = 3, int Input = 256>
+struct human2d {
+  static constexpr int joints = Joints;
+  static constexpr int input_size = Input;
+  static constexpr int output_size = Input / 4;
+  using picture_type = feature_map<const float, shape<3, Input, Input>>;
+  using heatmaps_shape = shape<Joints, output_size, output_size>;
+  using silhouette_shape = shape<2, output_size, output_size>;
+
+  /// Where one stack's results go, as planes; a part that is left null is not wanted.
+  struct outputs {
+    view<float, heatmaps_shape> heatmaps;
+    view<float, silhouette_shape> silhouette;
+  };
+
+  detail::human2d_stem<Features> stem;
+  typename detail::human2d_stacks<Joints, Features, Modules,
+                                  std::make_index_sequence<static_cast<std::size_t>(Stacks)>>::type
+      stacks;
+
+  void parameters(auto&& visit) {
+    visit("stem", stem);
+    visit("stacks", stacks);
+  }
+
+  /// The scratch memory of one call.
+  static constexpr std::size_t workspace_bytes = [] {
+    using features_shape = shape<Features, output_size, output_size>;
+    using hourglass = nn::hourglass<4, Features, Modules>;
+    using residuals = nn::residuals<Features, Modules>;
+    constexpr std::size_t in_stack =
+        std::max({hourglass::template scratch<features_shape>(),
+                  residuals::template scratch<features_shape>(),
+                  arena::bytes_of<heatmaps_shape>() + arena::bytes_of<silhouette_shape>()});
+    return (Stacks > 1 ? 2 : 1) * arena::bytes_of<features_shape>() +
+           std::max(detail::human2d_stem<Features>::template scratch<shape<3, Input, Input>>(),
+                    in_stack);
+  }();
+
+  /// The last stack's heat maps and silhouette.
+  template <Backend B>
+  void operator()(const context<B>& context, picture_type picture,
+                  view<float, heatmaps_shape> heatmaps,
+                  view<float, silhouette_shape> silhouette) const {
+    std::array<outputs, Stacks> all{};
+    all.back() = {heatmaps, silhouette};
+    (*this)(context, picture, all);
+  }
+
+  /// Every stack's heat maps and silhouette.
+  template <Backend B>
+  void operator()(const context<B>& context, picture_type picture,
+                  const std::array<outputs, Stacks>& results) const {
+    MAQUETTE_ASSERT(context.scratch.available() >= workspace_bytes,
+                    "human2d: the workspace is smaller than workspace_bytes");
+    const arena::scope scope(context.scratch);
+    const auto stem_features = context.scratch.template take<features_shape, pixel_major>();
+    auto features = stem_features;
+    if constexpr (Stacks > 1)
+      features = context.scratch.template take<features_shape, pixel_major>();
+    stem(context, picture, stem_features);
+    [&]<std::size_t... Index>(std::index_sequence<Index...>) {
+      (run_stack<Index>(context, stem_features, features, results[Index]), ...);
+    }
+    (std::make_index_sequence<static_cast<std::size_t>(Stacks)>{});
+  }
+
+ private:
+  using features_shape = shape<Features, output_size, output_size>;
+  using features_map = feature_map<float, features_shape>;
+  static constexpr int pixels = output_size * output_size;
+
+  template <std::size_t Index, Backend B>
+  void run_stack(const context<B>& context, features_map stem_features, features_map features,
+                 const outputs& results) const {
+    constexpr bool last = Index + 1 == static_cast<std::size_t>(Stacks);
+    const auto& stack = stacks.template at<Index>();
+    const auto& backend = context.backend;
+    stack.hourglass(context, (Index == 0 ? stem_features : features).as_const(), features);
+    stack.features(context, features.as_const(), features);
+
+    const arena::scope scope(context.scratch);
+    const auto heatmaps = context.scratch.template take<heatmaps_shape, pixel_major>();
+    const auto silhouette = context.scratch.template take<silhouette_shape, pixel_major>();
+    stack.heatmaps(context, features.as_const(), heatmaps);
+    stack.silhouette(context, features.as_const(), silhouette);
+    if (results.heatmaps.data != nullptr)
+      kernel::to_planar(backend, Joints, pixels, heatmaps.data, results.heatmaps.data);
+    if (results.silhouette.data != nullptr)
+      kernel::to_planar(backend, 2, pixels, silhouette.data, results.silhouette.data);
+    if constexpr (!last) {
+      const kernel::fusion onto_features{.addend = features.data};
+      stack.merge_heatmaps(context, heatmaps.as_const(), features, onto_features);
+      stack.merge_silhouette(context, silhouette.as_const(), features, onto_features);
+      kernel::add(backend, features_map::size, stem_features.data, features.data);
+    }
+  }
+};
+
+}  // namespace maquette

@@ -1,0 +1,57 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+#include <cstddef>
+
+#include "maquette/nn/bilinear.hpp"
+#include "maquette/nn/bind.hpp"
+#include "maquette/nn/sequential.hpp"
+
+namespace maquette {
+
+/// From joints in the picture to SMPL's pose (Pavlakos et al. 2018, section 4.2): linear layers and
+/// two bilinear units.
+///
+/// Joints: [3 Joints], joint by joint x, y in [-1, 1] of the crop and the confidence. Theta: [72],
+/// 24 axis-angles in the camera's frame, root included; an upright person's root is near (pi, 0,
+/// 0).
+template <int Joints = 16, int Width = 1024>
+struct pose_prior {
+  using input_shape = shape<3 * Joints>;
+  using theta_shape = shape<72>;
+
+  nn::linear<3 * Joints, Width> input;
+  nn::batch_norm<Width> norm;
+  nn::layer_list<nn::bilinear<Width>, nn::bilinear<Width>> blocks;
+  nn::linear<Width, 72> output;
+
+  static constexpr std::size_t workspace_bytes =
+      arena::bytes_of<shape<Width>>() + nn::bilinear<Width>::template scratch<shape<Width>>();
+
+  void parameters(auto&& visit) {
+    visit("input", input);
+    visit("norm", norm);
+    visit("blocks", blocks);
+    visit("output", output);
+  }
+
+  void pack(nn::packer& to) {
+    input.pack(to, norm);
+    nn::pack_layers(blocks, to);
+    output.pack(to);
+  }
+
+  template <Backend B>
+  void operator()(const context<B>& context, view<const float, input_shape> joints,
+                  view<float, theta_shape> theta) const {
+    MAQUETTE_ASSERT(context.scratch.available() >= workspace_bytes,
+                    "pose_prior: the workspace is smaller than workspace_bytes");
+    const arena::scope scope(context.scratch);
+    const auto hidden = context.scratch.template take<shape<Width>>();
+    input(context, joints, hidden, {.relu = true});
+    blocks.template at<0>()(context, hidden.as_const(), hidden);
+    blocks.template at<1>()(context, hidden.as_const(), hidden);
+    output(context, hidden.as_const(), theta);
+  }
+};
+
+}  // namespace maquette

@@ -1,0 +1,67 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+#include "maquette/kernel/conv2d.hpp"
+#include "maquette/nn/batch_norm.hpp"
+#include "maquette/nn/layer.hpp"
+
+namespace maquette::nn {
+
+/// A convolution with bias, zero-padded by half its kernel: [In, H, W] to
+/// [Out, ceil(H / Stride), ceil(W / Stride)].
+template <int In, int Out, int Kernel = 1, int Stride = 1>
+struct conv2d {
+  static_assert(Kernel % 2 == 1, "a kernel has a middle");
+
+  parameter<shape<Out, In, Kernel, Kernel>> weight;
+  parameter<shape<Out>> bias;
+  const float* packed = nullptr;
+
+  static constexpr bool in_place = false;
+  template <ImageShape S>
+  requires(channels<S> ==
+           In) using output = shape<Out, (height<S> - 1) / Stride + 1, (width<S> - 1) / Stride + 1>;
+  template <ImageShape S>
+  static constexpr std::size_t scratch() {
+    return 0;
+  }
+
+  void parameters(auto&& visit) {
+    visit("weight", weight);
+    visit("bias", bias);
+  }
+
+  static constexpr kernel::conv2d_geometry geometry(int height, int width) {
+    return {.in_channels = In,
+            .out_channels = Out,
+            .height = height,
+            .width = width,
+            .kernel = {Kernel, Kernel},
+            .stride = {Stride, Stride},
+            .padding = {Kernel / 2, Kernel / 2}};
+  }
+
+  void pack(packer& to) { pack_with(to, nullptr); }
+  /// Takes the batch norm that comes directly behind into the weights.
+  void pack(packer& to, const batch_norm<Out>& norm) {
+    const kernel::batch_norm_parameters statistics = norm.statistics();
+    pack_with(to, &statistics);
+  }
+
+  /// y = conv(x), with what else the fusion asks for.
+  template <Backend B, ImageShape S>
+  void operator()(const context<B>& context, feature_map<const float, S> x,
+                  feature_map<float, output<S>> y, const kernel::fusion& with = {}) const {
+    kernel::conv2d(context.backend, geometry(height<S>, width<S>), x.data, packed, y.data, with);
+  }
+
+ private:
+  void pack_with(packer& to, const kernel::batch_norm_parameters* norm) {
+    constexpr kernel::conv2d_geometry any = geometry(Kernel, Kernel);
+    float* memory = to.take(kernel::conv2d_packed_size(any));
+    if (memory == nullptr) return;
+    kernel::conv2d_pack(any, weight.data, bias.data, norm, memory);
+    packed = memory;
+  }
+};
+
+}  // namespace maquette::nn

@@ -1,0 +1,71 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+#include <algorithm>
+#include <cstddef>
+#include <type_traits>
+
+#include "maquette/nn/pool.hpp"
+#include "maquette/nn/residual.hpp"
+
+namespace maquette::nn {
+
+/// The recursive hourglass (Newell et al. 2016), `Order` max-pools deep, [Channels, H, W] to the
+/// same: y = up(x) + upsample(out(inner(down(max_pool(x))))).
+///
+/// `inner` is the hourglass of one order less, or residual modules in the innermost one.
+template <int Order, int Channels, int Modules>
+struct hourglass {
+  static_assert(Order >= 1);
+  using modules = residuals<Channels, Modules>;
+  template <bool Innermost, int Less>
+  struct nested {
+    using type = modules;
+  };
+  template <int Less>
+  struct nested<false, Less> {
+    using type = hourglass<Less, Channels, Modules>;
+  };
+  using inner_type = typename nested<Order == 1, Order - 1>::type;
+
+  modules up;
+  modules down;
+  inner_type inner;
+  modules out;
+
+  static constexpr bool in_place = true;
+  template <ImageShape S>
+  requires(channels<S> == Channels && height<S> % (1 << Order) == 0 &&
+           width<S> % (1 << Order) == 0) using output = S;
+  template <ImageShape S>
+  using half = typename max_pool<>::output<S>;
+
+  template <ImageShape S>
+  static constexpr std::size_t scratch() {
+    return arena::bytes_of<half<S>>() +
+           std::max({modules::template scratch<S>(), modules::template scratch<half<S>>(),
+                     inner_type::template scratch<half<S>>()});
+  }
+
+  void parameters(auto&& visit) {
+    visit("up", up);
+    visit("down", down);
+    visit("inner", inner);
+    visit("out", out);
+  }
+
+  /// y may be x: it is pooled before y is written.
+  template <Backend B, ImageShape S>
+  void operator()(const context<B>& context, feature_map<const float, S> x,
+                  feature_map<float, output<S>> y) const {
+    const arena::scope scope(context.scratch);
+    const auto low = context.scratch.template take<half<S>, pixel_major>();
+    max_pool<>{}(context, x, low);
+    up(context, x, y);
+    down(context, low.as_const(), low);
+    inner(context, low.as_const(), low);
+    out(context, low.as_const(), low);
+    upsample_add{}(context, low.as_const(), y);
+  }
+};
+
+}  // namespace maquette::nn

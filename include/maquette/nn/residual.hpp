@@ -1,0 +1,95 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+#include <cstddef>
+#include <type_traits>
+#include <utility>
+
+#include "maquette/nn/batch_norm.hpp"
+#include "maquette/nn/conv2d.hpp"
+#include "maquette/nn/sequential.hpp"
+
+namespace maquette::nn {
+
+/// The pre-activation bottleneck of the stacked hourglass (Newell et al. 2016):
+/// y = skip(x) + conv3(relu(norm3(conv2(relu(norm2(conv1(relu(norm1(x)))))))), 1x1, 3x3, 1x1.
+///
+/// The skip is x itself, or a bare 1x1 convolution where the number of channels changes. norm2
+/// folds into conv1 and norm3 into conv2; norm1 cannot, since x also feeds the skip.
+template <int In, int Out>
+struct residual {
+  static constexpr int middle = Out / 2;
+  static constexpr bool has_skip = In != Out;
+  struct identity {};
+
+  batch_norm<In> norm1;
+  conv2d<In, middle> conv1;
+  batch_norm<middle> norm2;
+  conv2d<middle, middle, 3> conv2;
+  batch_norm<middle> norm3;
+  conv2d<middle, Out> conv3;
+  [[no_unique_address]] std::conditional_t<has_skip, conv2d<In, Out>, identity> skip;
+
+  static constexpr bool in_place = !has_skip;
+  template <ImageShape S>
+  requires(channels<S> == In) using output = shape<Out, height<S>, width<S>>;
+  template <ImageShape S>
+  static constexpr std::size_t scratch() {
+    return 2 * arena::bytes_of<shape<middle, height<S>, width<S>>>();
+  }
+
+  void parameters(auto&& visit) {
+    visit("norm1", norm1);
+    visit("conv1", conv1);
+    visit("norm2", norm2);
+    visit("conv2", conv2);
+    visit("norm3", norm3);
+    visit("conv3", conv3);
+    if constexpr (has_skip) visit("skip", skip);
+  }
+
+  void pack(packer& to) {
+    norm1.pack(to);
+    conv1.pack(to, norm2);
+    conv2.pack(to, norm3);
+    conv3.pack(to);
+    if constexpr (has_skip) skip.pack(to);
+  }
+
+  /// Without a change of channels y may be x.
+  template <Backend B, ImageShape S>
+  void operator()(const context<B>& context, feature_map<const float, S> x,
+                  feature_map<float, output<S>> y) const {
+    const arena::scope scope(context.scratch);
+    using inner = shape<middle, height<S>, width<S>>;
+    const auto first = context.scratch.template take<inner, pixel_major>();
+    const auto second = context.scratch.template take<inner, pixel_major>();
+    conv1(context, x, first, {.prologue = norm1.packed, .relu = true});
+    conv2(context, first.as_const(), second, {.relu = true});
+    const float* addend = x.data;
+    if constexpr (has_skip) {
+      skip(context, x, y);
+      addend = y.data;
+    }
+    conv3(context, second.as_const(), y, {.addend = addend});
+  }
+};
+
+namespace detail {
+
+template <int Channels, class Index>
+struct residual_chain;
+template <int Channels, std::size_t... Index>
+struct residual_chain<Channels, std::index_sequence<Index...>> {
+  template <std::size_t>
+  using one = residual<Channels, Channels>;
+  using type = sequential<one<Index>...>;
+};
+
+}  // namespace detail
+
+/// So many residual modules one behind the other.
+template <int Channels, int Modules>
+using residuals = typename detail::residual_chain<
+    Channels, std::make_index_sequence<static_cast<std::size_t>(Modules)>>::type;
+
+}  // namespace maquette::nn
