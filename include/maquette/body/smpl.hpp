@@ -135,7 +135,7 @@ void smpl(const basic_body_model<T>& model, std::span<const T> beta,
       world = workspace.world_rotations[p] * workspace.rotations[j];
       posed[j] = posed[p] + workspace.world_rotations[p] * (rest[j] - rest[p]);
     }
-    const vec3<T> offset = posed[j] + translation - world * rest[j];
+    const vec3<T> offset = posed[j] - world * rest[j];
     T* const g = workspace.transforms.data() + 12 * j;
     for (std::size_t row = 0; row < 3; ++row) {
       for (std::size_t column = 0; column < 3; ++column) g[4 * row + column] = world(row, column);
@@ -156,9 +156,9 @@ void smpl(const basic_body_model<T>& model, std::span<const T> beta,
     }
     const T* const p = workspace.v_posed.data() + 3 * v;
     T* const out = vertices.data() + 3 * v;
-    out[0] = g[0] * p[0] + g[1] * p[1] + g[2] * p[2] + g[3];
-    out[1] = g[4] * p[0] + g[5] * p[1] + g[6] * p[2] + g[7];
-    out[2] = g[8] * p[0] + g[9] * p[1] + g[10] * p[2] + g[11];
+    out[0] = g[0] * p[0] + g[1] * p[1] + g[2] * p[2] + g[3] + translation.x;
+    out[1] = g[4] * p[0] + g[5] * p[1] + g[6] * p[2] + g[7] + translation.y;
+    out[2] = g[8] * p[0] + g[9] * p[1] + g[10] * p[2] + g[11] + translation.z;
   }
 }
 
