@@ -1,0 +1,131 @@
+"""Writes the three trained networks as one safetensors file that carries its own self-test.
+
+    python weights/recipes/export.py --human2d runs/human2d-256 --pose-prior runs/pose_prior \\
+        --shape-prior runs/shape_prior --validation POOL --out weights/maquette.safetensors
+
+Matrices and kernels are stored as float16, everything else as float32. The file is written only if
+the networks, read back from it, give the outputs that it promises.
+"""
+import argparse
+import json
+from pathlib import Path
+
+import numpy as np
+import torch
+from safetensors import safe_open
+from safetensors.torch import save_file
+
+from networks import Human2D, PosePrior, ShapePrior
+from picture_pool import PicturePool
+
+HERE = Path(__file__).resolve().parent
+REPOSITORY = HERE.parent.parent
+PREFIXES = ("human2d", "pose_prior", "shape_prior")
+
+
+def trained(folder):
+    path = Path(folder) / "checkpoint.pt"
+    if not path.exists():
+        raise SystemExit(f"{path}: not found; train that network first")
+    return torch.load(path, weights_only=True, map_location="cpu")
+
+
+def networks_from(tensors, architecture):
+    """The three modules in evaluation mode with the weights of a file's tensors."""
+    modules = dict(human2d=Human2D(**architecture), pose_prior=PosePrior(), shape_prior=ShapePrior())
+    for prefix, module in modules.items():
+        state = {name[len(prefix) + 1:]: value.float() for name, value in tensors.items()
+                 if name.startswith(prefix + ".")}
+        missing, unexpected = module.load_state_dict(state, strict=False)
+        missing = [name for name in missing if not name.endswith("num_batches_tracked")]
+        if missing or unexpected:
+            raise SystemExit(f"{prefix}: missing {missing}, unexpected {unexpected}")
+        module.eval()
+    return modules
+
+
+def read_networks(path):
+    """The modules of a weights file and its metadata."""
+    with safe_open(path, "pt") as file:
+        metadata = file.metadata()
+        tensors = {name: file.get_tensor(name) for name in file.keys()}
+    return networks_from(tensors, json.loads(metadata["human2d"])), metadata, tensors
+
+
+def blocks(maps):
+    """Means over an 8x8 grid of blocks: [C, S, S] to [C, 8, 8]."""
+    return torch.nn.functional.adaptive_avg_pool2d(maps, 8)
+
+
+@torch.no_grad()
+def self_test(modules, inputs):
+    """What each network answers to the self-test's inputs."""
+    picture = inputs["selftest.picture"].float().permute(2, 0, 1)[None]
+    picture = picture.repeat_interleave(4, 2).repeat_interleave(4, 3) / 255 - 0.5
+    heatmaps, silhouette = modules["human2d"](picture)[-1]
+    mask = inputs["selftest.mask"].float()[None, None] / 255
+    return {"selftest.heatmaps": blocks(heatmaps[0]),
+            "selftest.silhouette": blocks(silhouette[0]),
+            "selftest.theta": modules["pose_prior"](inputs["selftest.joints"][None])[0],
+            "selftest.beta": modules["shape_prior"](mask)[0]}
+
+
+def self_test_inputs(pool):
+    """A picture of 64x64 (each pixel stands for 4x4), its mask, and its joints in [-1, 1]."""
+    picture = torch.from_numpy(pool.take(np.array([0]), "images")[0]).float()
+    picture = picture.reshape(64, 4, 64, 4, 3).mean((1, 3)).round().to(torch.uint8)
+    mask = torch.from_numpy(pool.take(np.array([0]), "mask")[0]).float()
+    mask = torch.nn.functional.adaptive_avg_pool2d(mask[None], 64)[0].round().to(torch.uint8)
+    joints = torch.from_numpy(pool.take(np.array([0]), "joints")[0]).float()
+    joints = torch.cat([joints[:, :2] / 128 - 1, (joints[:, 2:] > 0).float()], 1).flatten()
+    return {"selftest.picture": picture, "selftest.mask": mask, "selftest.joints": joints}
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__,
+                                     formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--human2d", default=str(HERE / "runs" / "human2d-256"))
+    parser.add_argument("--pose-prior", default=str(HERE / "runs" / "pose_prior"))
+    parser.add_argument("--shape-prior", default=str(HERE / "runs" / "shape_prior"))
+    parser.add_argument("--validation", required=True, help="pool whose first picture is the self-test")
+    parser.add_argument("--out", default=str(REPOSITORY / "weights" / "maquette.safetensors"))
+    arguments = parser.parse_args()
+
+    states = [trained(f) for f in (arguments.human2d, arguments.pose_prior, arguments.shape_prior)]
+    tensors = {}
+    for prefix, state in zip(PREFIXES, states):
+        for name, value in state["averaged"].items():
+            if not name.endswith("num_batches_tracked"):
+                half = value.dim() > 1
+                tensors[f"{prefix}.{name}"] = value.to(
+                    torch.float16 if half else torch.float32).contiguous()
+    architecture = states[0]["architecture"]
+    inputs = self_test_inputs(PicturePool(arguments.validation))
+    expected = self_test(networks_from(tensors, architecture), inputs)
+    metadata = dict(
+        format="maquette-1",
+        human2d=json.dumps({k: int(v) for k, v in architecture.items()}),
+        input="256", preprocessing="rgb / 255 - 0.5; square crop of 1.25 times the person's box",
+        joint_order="MPII-16", output="heat maps of peak 1; silhouette logits body, background",
+        pose_prior="x, y in [-1, 1] of the crop, confidence; camera frame, y down",
+        camera="OpenCV axes; focal 5000 px at the 256 px crop",
+        data="synthetic pictures: MakeHuman assets (CC0), CMU motion capture, backgrounds (CC0, "
+             "CC-BY, CC-BY-SA)",
+        licence="CC0-1.0")
+    out = Path(arguments.out)
+    partial = out.with_suffix(".partial")
+    save_file({**tensors, **inputs, **{k: v.contiguous() for k, v in expected.items()}}, partial,
+              metadata=metadata)
+    modules, _, written = read_networks(partial)
+    for name, value in self_test(modules, inputs).items():
+        error = (value - written[name]).abs().max().item()
+        if not error <= 1e-4 * max(1.0, written[name].abs().max().item()):
+            partial.unlink()
+            raise SystemExit(f"{name}: the file read back differs by {error:.3g}; nothing was written")
+    partial.rename(out)
+    print(f"{out}: {sum(v.numel() for v in tensors.values())} parameters, "
+          f"{out.stat().st_size / 1e6:.1f} MB, self-test agrees")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,37 @@
+#!/usr/bin/env bash
+# From the data to everything in weights/: body, pictures, three trained networks, one file.
+#   weights/recipes/make_all.sh [--data DIR] [--pool DIR] [--pictures N] [--minutes M]
+# --minutes is the time of Human2D's two trainings together; every step resumes where it stopped.
+set -euo pipefail
+here=$(cd "$(dirname "$0")" && pwd)
+root=$(cd "$here/../.." && pwd)
+data=$root/../shared/data
+pool=$here/.cache/pool
+pictures=30000
+minutes=90
+while [ $# -gt 0 ]; do
+  case $1 in
+    --data) data=$2 ;;
+    --pool) pool=$2 ;;
+    --pictures) pictures=$2 ;;
+    --minutes) minutes=$2 ;;
+    *) sed -n '2,4p' "$0" >&2; exit 2 ;;
+  esac
+  shift 2
+done
+[ -d "$data/makehuman" ] || { echo "make_all.sh: $data: makehuman/, mocap/ and backgrounds/ were expected there" >&2; exit 1; }
+
+"$here/setup.sh"
+python=$root/.venv/bin/python
+[ -f "$root/weights/body.npz" ] && [ -f "$here/.cache/body_highres.npz" ] || "$python" "$here/build_body.py" --data "$data"
+"$python" "$here/photographer/generate.py" --data "$data" --split validation --count 1000 --seed 1 --out "$pool/validation"
+"$python" "$here/photographer/generate.py" --data "$data" --split train --count "$pictures" --seed 0 --out "$pool/train"
+pools=(--pool "$pool/train" --validation "$pool/validation")
+"$python" "$here/train_pose_prior.py" --data "$data"
+"$python" "$here/train_shape_prior.py" "${pools[@]}"
+first=$((minutes * 2 / 3))
+"$python" "$here/train_human2d.py" "${pools[@]}" --size 128 --minutes "$first"
+"$python" "$here/train_human2d.py" "${pools[@]}" --size 256 --batch 16 --rate 5e-4 --minutes $((minutes - first)) \
+  --from "$here/runs/human2d-128/checkpoint.pt"
+"$python" "$here/export.py" --validation "$pool/validation"
+"$python" "$here/evaluate.py" --validation "$pool/validation" --data "$data"
