@@ -109,7 +109,7 @@ def developed(random, picture):
             flat = compressed(random, flat)
         flat = flat.resize((size, size), random.choice([Image.BILINEAR, Image.BICUBIC]))
     else:
-        if random.uniform() < 0.35:
+        if random.uniform() < 0.5:
             flat = flat.filter(ImageFilter.GaussianBlur(random.uniform(0.3, 1.5)))
         flat = noisy(random, flat)
         if random.uniform() < 0.5:

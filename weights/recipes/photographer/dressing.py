@@ -138,10 +138,10 @@ def painted_top(random, index):
     kind = random.choice(["shirt", "sleeveless", "sport_top", "long"], p=[0.42, 0.23, 0.15, 0.2])
     sleeve = {"shirt": random.uniform(0.24, 0.42), "sleeveless": random.uniform(0.135, 0.18),
               "sport_top": random.uniform(0.12, 0.16), "long": random.uniform(0.6, 0.68)}[kind]
-    hem = random.uniform(0.22, 0.28) if kind == "sport_top" else random.uniform(-0.1, 0.08)
-    neck = random.uniform(0.36, 0.46)
+    hem = random.uniform(0.13, 0.21) if kind == "sport_top" else random.uniform(-0.1, 0.08)
+    neck = random.uniform(0.33, 0.43)
     loose = random.choice([0.0, random.uniform(0.003, 0.014)]) if kind != "sport_top" else 0.0
-    return paint([0, hem, -1], [sleeve, neck, 1], index, random.uniform(0.2, 1.2), loose)
+    return paint([0, hem, -1], [sleeve, neck, 1], index, random.uniform(0.2, 1.0), loose)
 
 
 def painted_bottom(random, index):
