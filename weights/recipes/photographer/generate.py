@@ -52,7 +52,7 @@ def make(index):
 
 def write_shard(folder, samples, count, bar):
     """Fills a shard beside its final place and renames it when it is complete."""
-    partial = folder.with_name(folder.name + ".partial")
+    partial = folder.with_name(".partial_" + folder.name)
     shutil.rmtree(partial, ignore_errors=True)
     partial.mkdir(parents=True)
     arrays = {name: np.lib.format.open_memmap(partial / f"{name}.npy", "w+", kind, (count,) + shape)
