@@ -1,0 +1,191 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+#include <cerrno>
+#include <cstddef>
+#include <cstdint>
+#include <cstdio>
+#include <span>
+#include <string>
+#include <string_view>
+#include <system_error>
+#include <utility>
+#include <vector>
+
+#include "maquette/core/result.hpp"
+
+#if defined(__unix__) || defined(__APPLE__)
+#define MAQUETTE_HAS_MMAP 1
+#include <fcntl.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+#else
+#define MAQUETTE_HAS_MMAP 0
+#endif
+
+namespace maquette {
+
+namespace detail {
+
+inline error system_error(errc code, const std::string& path, const char* what, int number) {
+  return {code, path + ": " + what + ": " + std::generic_category().message(number)};
+}
+
+/// A FILE* that closes itself.
+class c_file {
+ public:
+  c_file(const std::string& path, const char* mode) : file_(std::fopen(path.c_str(), mode)) {}
+  c_file(const c_file&) = delete;
+  c_file& operator=(const c_file&) = delete;
+  ~c_file() { close(); }
+
+  explicit operator bool() const { return file_ != nullptr; }
+  std::FILE* get() const { return file_; }
+  bool close() {
+    std::FILE* file = std::exchange(file_, nullptr);
+    return file == nullptr || std::fclose(file) == 0;
+  }
+
+ private:
+  std::FILE* file_;
+};
+
+}  // namespace detail
+
+/// Reads a whole file into memory, at most `max_bytes` of it.
+///
+/// Errors: not_found, unreadable (also a folder), unsupported (more than `max_bytes`).
+inline result<std::vector<std::byte>> read_file(const std::string& path,
+                                                std::uint64_t max_bytes = std::uint64_t{4} << 30) {
+  detail::c_file file(path, "rb");
+  if (!file) {
+    const int number = errno;
+    return detail::system_error(number == ENOENT ? errc::not_found : errc::unreadable, path,
+                                "cannot be opened", number);
+  }
+  std::vector<std::byte> bytes;
+  constexpr std::size_t step = 64 * 1024;
+  std::size_t size = 0;
+  for (;;) {
+    if (bytes.size() < size + step) bytes.resize(bytes.size() + bytes.size() / 2 + step);
+    const std::size_t got = std::fread(bytes.data() + size, 1, step, file.get());
+    size += got;
+    if (size > max_bytes)
+      return error{errc::unsupported,
+                   path + ": expected at most " + std::to_string(max_bytes) + " bytes, found more"};
+    if (got < step) break;
+  }
+  if (std::ferror(file.get()) != 0)
+    return detail::system_error(errc::unreadable, path, "cannot be read", errno);
+  bytes.resize(size);
+  return bytes;
+}
+
+/// The bytes of a file, mapped into memory where the system can and read otherwise.
+///
+/// Moving it keeps `bytes()` valid. Whoever shortens the file while it is mapped pulls the memory
+/// from under the reader, as with every mapping.
+class mapped_file {
+ public:
+  mapped_file(mapped_file&& other) noexcept
+      : owned_(std::move(other.owned_)),
+        mapping_(std::exchange(other.mapping_, nullptr)),
+        size_(std::exchange(other.size_, 0)) {}
+  mapped_file& operator=(mapped_file&& other) noexcept {
+    std::swap(owned_, other.owned_);
+    std::swap(mapping_, other.mapping_);
+    std::swap(size_, other.size_);
+    return *this;
+  }
+  ~mapped_file() {
+#if MAQUETTE_HAS_MMAP
+    if (mapping_ != nullptr) ::munmap(mapping_, size_);
+#endif
+  }
+
+  /// Opens `path` for reading.
+  ///
+  /// Errors: not_found, unreadable (also a folder), unsupported (a pipe of more than 4 GiB).
+  static result<mapped_file> open(const std::string& path) {
+#if MAQUETTE_HAS_MMAP
+    const int descriptor = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
+    if (descriptor >= 0) {
+      void* mapping = MAP_FAILED;
+      struct ::stat status {};
+      if (::fstat(descriptor, &status) == 0 && S_ISREG(status.st_mode) && status.st_size > 0)
+        mapping = ::mmap(nullptr, static_cast<std::size_t>(status.st_size), PROT_READ, MAP_PRIVATE,
+                         descriptor, 0);
+      ::close(descriptor);
+      if (mapping != MAP_FAILED) {
+        mapped_file file;
+        file.mapping_ = mapping;
+        file.size_ = static_cast<std::size_t>(status.st_size);
+        return file;
+      }
+    }
+#endif
+    result<std::vector<std::byte>> bytes = read_file(path);
+    if (!bytes) return bytes.error();
+    mapped_file file;
+    file.owned_ = std::move(*bytes);
+    return file;
+  }
+
+  std::span<const std::byte> bytes() const {
+    if (mapping_ != nullptr) return {static_cast<const std::byte*>(mapping_), size_};
+    return owned_;
+  }
+
+ private:
+  mapped_file() = default;
+
+  std::vector<std::byte> owned_;
+  void* mapping_ = nullptr;
+  std::size_t size_ = 0;
+};
+
+/// Writes a whole file or none: the bytes go to a temporary file beside `path`, which then takes
+/// its name, so that a half-written file is never found under `path`.
+///
+/// Errors: unwritable.
+inline result<void> write_file(const std::string& path, std::span<const std::byte> bytes) {
+#if MAQUETTE_HAS_MMAP
+  const std::string temporary = path + "." + std::to_string(::getpid()) + ".partial";
+#else
+  const std::string temporary = path + ".partial";
+#endif
+  {
+    detail::c_file file(temporary, "wb");
+    if (!file) return detail::system_error(errc::unwritable, path, "cannot be created", errno);
+    bool written = std::fwrite(bytes.data(), 1, bytes.size(), file.get()) == bytes.size() &&
+                   std::fflush(file.get()) == 0;
+#if MAQUETTE_HAS_MMAP
+    written = written && ::fsync(::fileno(file.get())) == 0;
+#endif
+    int number = errno;
+    if (!file.close() && written) {
+      number = errno;
+      written = false;
+    }
+    if (!written) {
+      std::remove(temporary.c_str());
+      return detail::system_error(errc::unwritable, path, "cannot be written", number);
+    }
+  }
+#if !MAQUETTE_HAS_MMAP
+  std::remove(path.c_str());  // elsewhere than on POSIX a rename does not replace
+#endif
+  if (std::rename(temporary.c_str(), path.c_str()) != 0) {
+    const int number = errno;
+    std::remove(temporary.c_str());
+    return detail::system_error(errc::unwritable, path, "cannot be replaced", number);
+  }
+  return {};
+}
+
+/// Writes a text as `write_file` writes bytes.
+inline result<void> write_file(const std::string& path, std::string_view text) {
+  return write_file(path, std::as_bytes(std::span(text.data(), text.size())));
+}
+
+}  // namespace maquette
