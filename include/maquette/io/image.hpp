@@ -1,0 +1,312 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+#include <algorithm>
+#include <cctype>
+#include <cstddef>
+#include <cstdint>
+#include <cstdlib>
+#include <limits>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "maquette/core/result.hpp"
+#include "maquette/io/bytes.hpp"
+#include "maquette/io/file.hpp"
+#include "maquette/io/jpeg.hpp"
+#include "maquette/io/pixels.hpp"
+
+namespace maquette::detail {
+
+/// The most that stb may ask for in one piece while it decodes on this thread: a picture that
+/// inflates to more than its own header announces is refused instead of filling the memory.
+inline thread_local std::size_t stb_allocation_limit = std::size_t{1} << 30;
+
+inline void* stb_allocate(std::size_t size) {
+  return size <= stb_allocation_limit ? std::malloc(size) : nullptr;
+}
+
+inline void* stb_reallocate(void* memory, std::size_t size) {
+  return size <= stb_allocation_limit ? std::realloc(memory, size) : nullptr;
+}
+
+}  // namespace maquette::detail
+
+#if defined(__GNUC__)
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wall"
+#pragma GCC diagnostic ignored "-Wextra"
+#pragma GCC diagnostic ignored "-Wconversion"
+#pragma GCC diagnostic ignored "-Wsign-conversion"
+#pragma GCC diagnostic ignored "-Wunused-function"
+#pragma GCC diagnostic ignored "-Wunused-parameter"
+#pragma GCC diagnostic ignored "-Wmissing-field-initializers"
+#pragma GCC diagnostic ignored "-Wold-style-cast"
+#pragma GCC diagnostic ignored "-Wcast-qual"
+#endif
+#define STB_IMAGE_STATIC
+#define STB_IMAGE_IMPLEMENTATION
+#define STBI_ONLY_PNG
+#define STBI_ONLY_JPEG
+#define STBI_ONLY_BMP
+#define STBI_NO_STDIO
+#define STBI_MALLOC(size) ::maquette::detail::stb_allocate(size)
+#define STBI_REALLOC(memory, size) ::maquette::detail::stb_reallocate(memory, size)
+#define STBI_FREE(memory) std::free(memory)
+#include <stb_image.h>
+#undef STB_IMAGE_IMPLEMENTATION
+#define STB_IMAGE_WRITE_STATIC
+#define STB_IMAGE_WRITE_IMPLEMENTATION
+#define STBI_WRITE_NO_STDIO
+#include <stb_image_write.h>
+#undef STB_IMAGE_WRITE_IMPLEMENTATION
+#if defined(__GNUC__)
+#pragma GCC diagnostic pop
+#endif
+
+namespace maquette {
+
+/// Which pictures are refused before a pixel is decoded.
+struct image_limits {
+  std::int64_t max_pixels = 64'000'000;
+  std::int32_t max_side = 16'384;
+};
+
+namespace detail {
+
+struct free_memory {
+  void operator()(void* memory) const { std::free(memory); }
+};
+using c_bytes = std::unique_ptr<std::uint8_t[], free_memory>;
+
+/// How large a picture says it is.
+struct picture_size {
+  std::int64_t width = 0;
+  std::int64_t height = 0;
+};
+
+inline result<void> check_picture_size(const picture_size& size, const image_limits& limits,
+                                       const std::string& origin) {
+  if (size.width < 1 || size.height < 1)
+    return error{errc::malformed, origin + ": the picture has no pixels"};
+  if (size.width > limits.max_side || size.height > limits.max_side ||
+      size.width * size.height > limits.max_pixels)
+    return error{errc::unsupported,
+                 origin + ": expected a picture of at most " + std::to_string(limits.max_pixels) +
+                     " pixels and " + std::to_string(limits.max_side) + " a side, found " +
+                     std::to_string(size.width) + " x " + std::to_string(size.height)};
+  return {};
+}
+
+/// A binary PPM or PGM file: P6 or P5, width, height, largest value, one space, samples.
+inline result<image> decode_pnm(std::span<const std::byte> bytes, const std::string& origin,
+                                const image_limits& limits) {
+  const error broken{errc::malformed, origin + ": the header is not that of a P5 or P6 picture"};
+  std::size_t at = 2;
+  const auto character = [&] { return at < bytes.size() ? std::to_integer<int>(bytes[at]) : -1; };
+  std::int64_t header[3] = {};
+  for (std::int64_t& value : header) {
+    for (; character() >= 0 && (std::isspace(character()) != 0 || character() == '#'); ++at)
+      if (character() == '#')
+        while (character() >= 0 && character() != '\n') ++at;
+    if (character() < 0 || std::isdigit(character()) == 0) return broken;
+    for (; character() >= 0 && std::isdigit(character()) != 0; ++at) {
+      value = 10 * value + (character() - '0');
+      if (value > std::numeric_limits<std::int32_t>::max()) return broken;
+    }
+  }
+  if (character() < 0 || std::isspace(character()) == 0) return broken;
+  ++at;
+  const std::int64_t width = header[0], height = header[1], maximum = header[2];
+  if (maximum < 1 || maximum > 0xFFFF) return broken;
+  if (result<void> size = check_picture_size({width, height}, limits, origin); !size)
+    return size.error();
+  const std::size_t channels = bytes[1] == std::byte{'6'} ? 3 : 1;
+  const std::size_t sample_size = maximum > 0xFF ? 2 : 1;
+  const auto pixel_count = static_cast<std::size_t>(width * height);
+  const auto samples = bytes.subspan(at);
+  if (samples.size() < pixel_count * channels * sample_size)
+    return error{errc::malformed, origin + ": the picture is cut short: expected " +
+                                      std::to_string(pixel_count * channels * sample_size) +
+                                      " bytes of samples, found " + std::to_string(samples.size())};
+  image picture{static_cast<std::int32_t>(width), static_cast<std::int32_t>(height), {}};
+  picture.pixels.resize(3 * pixel_count);
+  const auto sample = [&](std::size_t index) {
+    std::int64_t value = std::to_integer<std::int64_t>(samples[index * sample_size]);
+    if (sample_size == 2)
+      value = value << 8U | std::to_integer<std::int64_t>(samples[index * sample_size + 1]);
+    return static_cast<std::uint8_t>((std::min(value, maximum) * 255 + maximum / 2) / maximum);
+  };
+  for (std::size_t i = 0; i < picture.pixels.size(); ++i)
+    picture.pixels[i] = sample(channels == 3 ? i : i / 3);
+  return picture;
+}
+
+/// Whether a BMP file holds all the rows that its header announces: stb would make up the rest.
+inline result<void> check_bmp(std::span<const std::byte> bytes, const std::string& origin,
+                              const image_limits& limits) {
+  const error cut_short{errc::malformed, origin + ": the picture is cut short"};
+  const auto data = load<std::uint32_t>(bytes, 10);
+  const auto header_size = load<std::uint32_t>(bytes, 14);
+  if (!data || !header_size) return cut_short;
+  std::optional<std::int64_t> width, height, bits;
+  if (*header_size == 12) {
+    width = load<std::uint16_t>(bytes, 18);
+    height = load<std::uint16_t>(bytes, 20);
+    bits = load<std::uint16_t>(bytes, 24);
+  } else {
+    width = load<std::int32_t>(bytes, 18);
+    height = load<std::int32_t>(bytes, 22);
+    bits = load<std::uint16_t>(bytes, 28);
+  }
+  if (!width || !height || !bits) return cut_short;
+  const std::int64_t rows = std::abs(*height);  // negative: from the top
+  if (result<void> size = check_picture_size({*width, rows}, limits, origin); !size) return size;
+  const std::int64_t row_size = (*width * *bits + 31) / 32 * 4;
+  if (static_cast<std::int64_t>(*data) + row_size * rows > static_cast<std::int64_t>(bytes.size()))
+    return cut_short;
+  return {};
+}
+
+/// Turns a picture upright as its EXIF orientation (1 to 8) says.
+inline image oriented(image picture, int orientation) {
+  if (orientation <= 1 || orientation > 8) return picture;
+  const bool swapped = orientation >= 5;
+  image upright{
+      swapped ? picture.height : picture.width, swapped ? picture.width : picture.height, {}};
+  upright.pixels.reserve(picture.pixels.size());
+  const bool from_right =
+      orientation == 2 || orientation == 3 || orientation == 7 || orientation == 8;
+  const bool from_bottom =
+      orientation == 3 || orientation == 4 || orientation == 6 || orientation == 7;
+  for (std::int32_t y = 0; y < upright.height; ++y) {
+    for (std::int32_t x = 0; x < upright.width; ++x) {
+      const std::int32_t column = swapped ? y : x;
+      const std::int32_t row = swapped ? x : y;
+      const std::uint8_t* pixel = picture.at(from_right ? picture.width - 1 - column : column,
+                                             from_bottom ? picture.height - 1 - row : row);
+      upright.pixels.insert(upright.pixels.end(), pixel, pixel + 3);
+    }
+  }
+  return upright;
+}
+
+/// Decodes PNG, JPEG or BMP bytes to RGB.
+inline result<image> decode_with_stb(std::span<const std::byte> bytes, const std::string& origin,
+                                     const image_limits& limits) {
+  const auto* data = reinterpret_cast<const stbi_uc*>(bytes.data());
+  const auto size = static_cast<int>(bytes.size());
+  const auto undecodable = [&] {
+    const char* reason = ::stbi_failure_reason();
+    return error{errc::malformed, origin + ": the picture cannot be decoded (" +
+                                      (reason != nullptr ? reason : "no reason given") + ")"};
+  };
+  stb_allocation_limit = std::size_t{1} << 20;
+  int width = 0, height = 0, channels = 0;
+  if (::stbi_info_from_memory(data, size, &width, &height, &channels) == 0) return undecodable();
+  if (result<void> allowed = check_picture_size({width, height}, limits, origin); !allowed)
+    return allowed.error();
+  const std::size_t pixel_count =
+      static_cast<std::size_t>(width) * static_cast<std::size_t>(height);
+  stb_allocation_limit = (std::size_t{1} << 20) + 16 * pixel_count +
+                         256 * (static_cast<std::size_t>(width) + static_cast<std::size_t>(height));
+  const c_bytes decoded(::stbi_load_from_memory(data, size, &width, &height, &channels, 0));
+  if (!decoded) return undecodable();
+
+  image picture{width, height, {}};
+  const auto depth = static_cast<std::size_t>(channels);
+  const bool has_alpha = channels == 2 || channels == 4;
+  picture.pixels.resize(3 * pixel_count);
+  for (std::size_t i = 0; i < pixel_count; ++i) {
+    const std::uint8_t* in = decoded.get() + i * depth;
+    const unsigned alpha = has_alpha ? in[depth - 1] : 255U;
+    for (std::size_t c = 0; c < 3; ++c) {
+      const unsigned value = in[channels >= 3 ? c : 0];
+      picture.pixels[3 * i + c] =
+          static_cast<std::uint8_t>((value * alpha + 255U * (255U - alpha) + 127U) / 255U);
+    }
+  }
+  return picture;
+}
+
+}  // namespace detail
+
+/// Decodes a picture that is in memory to 8-bit RGB; `origin` is what messages call it.
+///
+/// PNG, JPEG, BMP, binary PPM and PGM. Grey is repeated, transparency is laid over white, 16-bit
+/// samples keep their upper half, and the EXIF orientation of a JPEG is applied. Errors: malformed
+/// (empty, cut short, undecodable, no pixels); unsupported (another format, or beyond `limits`,
+/// which is checked before anything is decoded). stb_image does the decoding: it has had memory
+/// errors in the past, so pictures from strangers are best decoded in a sandboxed process.
+inline result<image> decode_image(std::span<const std::byte> bytes,
+                                  std::string_view origin = "picture in memory",
+                                  const image_limits& limits = {}) {
+  const std::string name(origin);
+  if (bytes.empty()) return error{errc::malformed, name + ": the file is empty"};
+  if (bytes.size() > static_cast<std::size_t>(std::numeric_limits<int>::max()))
+    return error{errc::unsupported, name + ": expected a picture of less than 2 GiB"};
+  const auto begins_with = [&](std::string_view magic) {
+    return bytes.size() >= magic.size() &&
+           std::equal(magic.begin(), magic.end(), bytes.begin(), [](char a, std::byte b) {
+             return static_cast<unsigned char>(a) == std::to_integer<unsigned char>(b);
+           });
+  };
+  if (begins_with("P5") || begins_with("P6")) return detail::decode_pnm(bytes, name, limits);
+  if (begins_with("\xFF\xD8\xFF")) {
+    const detail::jpeg_summary summary = detail::summarize_jpeg(bytes);
+    if (!summary.complete) return error{errc::malformed, name + ": the picture is cut short"};
+    result<image> picture = detail::decode_with_stb(bytes, name, limits);
+    if (!picture) return picture;
+    return detail::oriented(std::move(*picture), summary.orientation);
+  }
+  if (begins_with("\x89PNG\r\n\x1a\n")) return detail::decode_with_stb(bytes, name, limits);
+  if (begins_with("BM")) {
+    if (result<void> whole = detail::check_bmp(bytes, name, limits); !whole) return whole.error();
+    return detail::decode_with_stb(bytes, name, limits);
+  }
+  return error{errc::unsupported, name + ": expected a PNG, JPEG, BMP, PPM or PGM picture"};
+}
+
+/// Reads a picture file as 8-bit RGB.
+///
+/// Errors: not_found, unreadable; those of `decode_image`.
+inline result<image> read_image(const std::string& path, const image_limits& limits = {}) {
+  const result<mapped_file> file = mapped_file::open(path);
+  if (!file) return file.error();
+  return decode_image(file->bytes(), path, limits);
+}
+
+/// Writes 8-bit samples [height, width, channels] as a PNG file, whole or not at all; one channel
+/// is grey, three are RGB.
+///
+/// Errors: mismatch (sizes that do not agree), unwritable.
+inline result<void> write_png(const std::string& path, std::int32_t width, std::int32_t height,
+                              std::int32_t channels, std::span<const std::uint8_t> samples) {
+  if (width < 1 || height < 1 || (channels != 1 && channels != 3) ||
+      samples.size() / static_cast<std::size_t>(width) / static_cast<std::size_t>(height) !=
+          static_cast<std::size_t>(channels) ||
+      samples.size() % (static_cast<std::size_t>(width) * static_cast<std::size_t>(height)) != 0)
+    return error{errc::mismatch, path + ": expected " + std::to_string(width) + " x " +
+                                     std::to_string(height) + " x " + std::to_string(channels) +
+                                     " samples, found " + std::to_string(samples.size())};
+  if (samples.size() > std::size_t{1} << 30)
+    return error{errc::unsupported, path + ": a PNG picture of more than 1 GiB is not written"};
+  int size = 0;
+  const detail::c_bytes encoded(
+      ::stbi_write_png_to_mem(samples.data(), width * channels, width, height, channels, &size));
+  if (!encoded) return error{errc::unwritable, path + ": out of memory for the PNG picture"};
+  return write_file(path, std::as_bytes(std::span(encoded.get(), static_cast<std::size_t>(size))));
+}
+
+/// Writes a picture as an RGB PNG file, whole or not at all.
+///
+/// Errors: mismatch, unwritable.
+inline result<void> write_png(const std::string& path, const image& picture) {
+  return write_png(path, picture.width, picture.height, 3, picture.pixels);
+}
+
+}  // namespace maquette
