@@ -1,0 +1,92 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+#include <cmath>
+#include <cstddef>
+#include <cstdint>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "maquette/core/result.hpp"
+
+namespace maquette {
+
+/// A triangle mesh to be written: borrowed, in metres, counter-clockwise seen from outside.
+struct mesh_view {
+  std::span<const float> vertices;               ///< [V, 3]
+  std::span<const std::uint32_t> faces;          ///< [F, 3] vertex indices from 0
+  std::span<const float> normals{};              ///< [V, 3] of unit length, or empty
+  std::span<const float> texture_coordinates{};  ///< [V, 2] from the lower left, or empty
+};
+
+namespace detail {
+
+inline result<void> check_finite(std::span<const float> values, const char* what) {
+  for (std::size_t i = 0; i < values.size(); ++i)
+    if (!std::isfinite(values[i]))
+      return error{errc::mismatch,
+                   std::string(what) + ": value " + std::to_string(i) + " is not a finite number"};
+  return {};
+}
+
+/// Whether a mesh can be written: sizes that agree, finite numbers, faces that name vertices.
+inline result<void> check_mesh(const mesh_view& mesh) {
+  const std::size_t vertex_count = mesh.vertices.size() / 3;
+  const auto wrong = [&](const char* what, std::size_t expected, std::size_t found) {
+    return error{errc::mismatch, std::string(what) + ": expected " + std::to_string(expected) +
+                                     " numbers, found " + std::to_string(found)};
+  };
+  if (mesh.vertices.empty() || mesh.vertices.size() % 3 != 0)
+    return wrong("vertices", 3 * vertex_count + 3, mesh.vertices.size());
+  if (mesh.faces.empty() || mesh.faces.size() % 3 != 0)
+    return wrong("faces", mesh.faces.size() / 3 * 3 + 3, mesh.faces.size());
+  if (vertex_count > 0x10000000U || mesh.faces.size() > 0x10000000U)
+    return error{errc::unsupported, "a mesh of more than 2^28 vertices or indices is not written"};
+  if (!mesh.normals.empty() && mesh.normals.size() != 3 * vertex_count)
+    return wrong("normals", 3 * vertex_count, mesh.normals.size());
+  if (!mesh.texture_coordinates.empty() && mesh.texture_coordinates.size() != 2 * vertex_count)
+    return wrong("texture coordinates", 2 * vertex_count, mesh.texture_coordinates.size());
+  for (std::size_t i = 0; i < mesh.faces.size(); ++i)
+    if (mesh.faces[i] >= vertex_count)
+      return error{errc::mismatch, "face " + std::to_string(i / 3) + ": vertex " +
+                                       std::to_string(mesh.faces[i]) + " is not one of the " +
+                                       std::to_string(vertex_count)};
+  if (result<void> finite = check_finite(mesh.vertices, "vertices"); !finite) return finite;
+  if (result<void> finite = check_finite(mesh.normals, "normals"); !finite) return finite;
+  return check_finite(mesh.texture_coordinates, "texture coordinates");
+}
+
+}  // namespace detail
+
+/// Unit normals [V, 3]: the mean of a vertex' faces weighted by area; +y where there is none.
+///
+/// Face indices must be in range.
+inline std::vector<float> vertex_normals(std::span<const float> vertices,
+                                         std::span<const std::uint32_t> faces) {
+  std::vector<double> sums(vertices.size());
+  for (std::size_t face = 0; face + 2 < faces.size(); face += 3) {
+    const float* a = vertices.data() + 3 * std::size_t{faces[face]};
+    const float* b = vertices.data() + 3 * std::size_t{faces[face + 1]};
+    const float* c = vertices.data() + 3 * std::size_t{faces[face + 2]};
+    double u[3], v[3];
+    for (std::size_t k = 0; k < 3; ++k) {
+      u[k] = double{b[k]} - a[k];
+      v[k] = double{c[k]} - a[k];
+    }
+    const double cross[3] = {u[1] * v[2] - u[2] * v[1], u[2] * v[0] - u[0] * v[2],
+                             u[0] * v[1] - u[1] * v[0]};
+    for (std::size_t corner = 0; corner < 3; ++corner)
+      for (std::size_t k = 0; k < 3; ++k)
+        sums[3 * std::size_t{faces[face + corner]} + k] += cross[k];
+  }
+  std::vector<float> normals(vertices.size());
+  for (std::size_t i = 0; i + 2 < sums.size(); i += 3) {
+    const double length = std::hypot(sums[i], sums[i + 1], sums[i + 2]);
+    const bool usable = length > 0 && std::isfinite(length);
+    for (std::size_t k = 0; k < 3; ++k)
+      normals[i + k] = usable ? static_cast<float>(sums[i + k] / length) : (k == 1 ? 1.0F : 0.0F);
+  }
+  return normals;
+}
+
+}  // namespace maquette
