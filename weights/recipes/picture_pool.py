@@ -64,13 +64,13 @@ def colour_jitter(pictures, generator):
         return low + (high - low) * torch.rand(count, channels, 1, 1, generator=generator)
 
     grey = pictures.mean(1, keepdim=True)
-    saturation = uniform(0.4, 1.5) * (torch.rand(count, 1, 1, 1, generator=generator) > 0.06)
+    saturation = uniform(0.6, 1.3) * (torch.rand(count, 1, 1, 1, generator=generator) > 0.04)
     pictures = grey + (pictures - grey) * saturation
-    pictures = pictures * uniform(0.7, 1.3, 3)
+    pictures = pictures * uniform(0.85, 1.15, 3)
     mean = pictures.mean((1, 2, 3), keepdim=True)
-    pictures = mean + (pictures - mean) * uniform(0.6, 1.4) + uniform(-0.15, 0.15)
-    pictures = pictures.clamp(1e-4, 1) ** uniform(0.75, 1.35)
-    noise = torch.randn(pictures.shape, generator=generator) * uniform(0, 0.04)
+    pictures = mean + (pictures - mean) * uniform(0.7, 1.3) + uniform(-0.1, 0.1)
+    pictures = pictures.clamp(1e-4, 1) ** uniform(0.8, 1.25)
+    noise = torch.randn(pictures.shape, generator=generator) * uniform(0, 0.025)
     return (pictures + noise).clamp(0, 1)
 
 
