@@ -110,23 +110,81 @@ def free_leg(random, side):
     return theta
 
 
+def free_leg(side, flexed, spread, turned, knee):
+    """A leg [4, 3] for hip, knee, ankle, foot from its angles: forward, sideways, outward twist, knee bend."""
+    theta = np.zeros((4, 3))
+    theta[0] = axis_angle_of(about(2, side * spread) @ about(0, -flexed) @ about(1, side * turned))
+    theta[1] = [knee, 0, 0]
+    return theta
+
+
+def random_legs(random):
+    """Leg angles (flexed, spread, turned, knee) of two legs, as in sports and gymnastics."""
+    kind = random.choice(["squat", "lunge", "side_lunge", "one_leg", "kick", "kneel", "any"],
+                         p=[0.22, 0.16, 0.12, 0.16, 0.12, 0.08, 0.14])
+    uniform = random.uniform
+    straight = (uniform(-0.15, 0.15), uniform(-0.05, 0.2), uniform(-0.1, 0.3), uniform(0, 0.15))
+    if kind == "squat":
+        flexed, spread = uniform(0.5, 2.2), uniform(0, 0.6)
+        both = (flexed, spread, spread * uniform(0, 1), min(flexed + uniform(0, 0.6), 2.4))
+        return both, both
+    if kind == "lunge":
+        return ((uniform(0.7, 1.7), uniform(0, 0.3), uniform(0, 0.3), uniform(0.6, 1.9)),
+                (uniform(-0.7, 0.1), uniform(0, 0.3), uniform(0, 0.4), uniform(0, 1.6)))
+    if kind == "side_lunge":
+        return ((uniform(0.3, 1.2), uniform(0.4, 1.1), uniform(0.2, 1.0), uniform(0.6, 1.8)),
+                (uniform(-0.1, 0.3), uniform(0.4, 1.0), uniform(0, 0.5), uniform(0, 0.2)))
+    if kind == "one_leg":
+        return straight, (uniform(0.2, 1.8), uniform(0, 0.9), uniform(0, 1.1), uniform(0.8, 2.4))
+    if kind == "kick":
+        return straight, (random.choice([uniform(0.8, 2.2), uniform(-1.2, -0.4)]), uniform(0, 1.3), uniform(0, 0.6),
+                          uniform(0, 0.5))
+    if kind == "kneel":
+        return tuple((uniform(-0.1, 0.9), uniform(0, 0.4), uniform(0, 0.3), uniform(1.4, 2.4)) for _ in range(2))
+    return tuple((uniform(-0.7, 2.1), uniform(-0.15, 1.1), uniform(-0.3, 0.8), uniform(0, 2.3)) for _ in range(2))
+
+
+def bent_trunk(random):
+    """Spine and neck [5, 3]: a bend forward, a lean to the side and a twist, shared among three joints."""
+    bend = np.array([random.normal(0.25, 0.4), random.normal(0, 0.35), random.normal(0, 0.2)])
+    theta = np.zeros((5, 3))
+    theta[:3] = np.clip(bend, [-0.6, -0.9, -0.5], [1.2, 0.9, 0.5]) / 3
+    theta[3:] = random.normal(0, 0.15, (2, 3))
+    return theta
+
+
+def exercise(random, motion):
+    """A pose [24, 3] from joint angles, for what motion capture lacks: squats, lunges, balances, kicks, kneeling."""
+    theta = random_frame(random, motion).copy()
+    theta[0] = [random.normal(0.15, 0.25), 0, random.normal(0, 0.1)]
+    legs = random_legs(random)
+    sides = (1, -1) if random.uniform() < 0.5 else (-1, 1)
+    for side, angles in zip(sides, legs):
+        theta[LEFT_LEG if side > 0 else RIGHT_LEG] = free_leg(side, *angles)
+    theta[TRUNK] = bent_trunk(random)
+    arms = random.uniform()
+    if arms < 0.35:
+        left = free_arm(random, 1)
+        theta[LEFT_ARM], theta[RIGHT_ARM] = left, left * MIRROR_SIGN
+    elif arms < 0.7:
+        theta[LEFT_ARM], theta[RIGHT_ARM] = free_arm(random, 1), free_arm(random, -1)
+    return theta
+
+
 def random_pose(random, motion):
     """A pose [24, 3]; its root keeps the recorded lean but not the heading."""
-    theta = random_frame(random, motion).copy()
     kind = random.uniform()
-    if kind < 0.30:
+    if kind < 0.2:
+        theta = exercise(random, motion)
+    else:
+        theta = random_frame(random, motion).copy()
+    if 0.2 <= kind < 0.42:
         limbs = [RIGHT_ARM, LEFT_ARM, ARMS, RIGHT_LEG + LEFT_LEG, ARMS + TRUNK][random.integers(5)]
         theta[limbs] = random_frame(random, motion)[limbs]
-    elif kind < 0.40:
+    elif 0.42 <= kind < 0.52:
         for limb, side in ((LEFT_ARM, 1), (RIGHT_ARM, -1)):
             if random.uniform() < 0.7:
                 theta[limb] = free_arm(random, side)
-    elif kind < 0.48:
-        for limb, side in ((LEFT_LEG, 1), (RIGHT_LEG, -1)):
-            if random.uniform() < 0.6:
-                theta[limb] = free_leg(random, side)
-            if random.uniform() < 0.5:
-                theta[LEFT_ARM if side > 0 else RIGHT_ARM] = free_arm(random, side)
     theta += random.normal(size=(24, 3)) * NOISE[:, None] * random.choice([0.5, 1.0, 1.6])
     theta[[22, 23]] = 0
     root = rotations_of(theta[0])

@@ -68,11 +68,12 @@ class subject:
 
 
 def random_tilt(random):
+    """A turn of the whole person: seldom any, sometimes slight."""
     kind = random.uniform()
-    if kind < 0.02:
+    if kind < 0.04:
         axis = random.normal(size=3)
         return rotations_of(axis / np.linalg.norm(axis) * random.uniform(0, np.pi))
-    if kind < 0.12:
+    if kind < 0.14:
         return rotations_of(random.normal(0, 0.35, 3))
     return np.eye(3)
 
