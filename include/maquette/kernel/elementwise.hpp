@@ -14,10 +14,10 @@ namespace detail {
 /// out += in, over a short run of memory.
 inline void add_run(std::size_t count, const float* in, float* out) {
   constexpr std::size_t step = simd::width;
-  std::size_t i = 0;
-  for (; i + step <= count; i += step)
+  const std::size_t whole = count - count % step;
+  for (std::size_t i = 0; i < whole; i += step)
     simd::store(out + i, simd::load(out + i) + simd::load(in + i));
-  for (; i < count; ++i) out[i] += in[i];
+  for (std::size_t i = whole; i < count; ++i) out[i] += in[i];
 }
 
 }  // namespace detail
