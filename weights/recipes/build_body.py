@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import scipy.sparse as sparse
+from scipy.sparse.linalg import splu
 from tqdm import tqdm
 
 import decimate
@@ -22,7 +23,7 @@ SEED = 20160
 PEOPLE = 2400
 FITTED_PEOPLE = 600
 FITTED_POSES = 700
-FITTED_BENDS = 630
+FITTED_BENDS = 900
 VERTICES = 6890
 CACHE = Path(__file__).resolve().parent / ".cache"
 
@@ -58,6 +59,28 @@ def t_posed_people(data, count, seed):
     return mesh, weights, posed, joints, left @ right
 
 
+def test_shapes(vertices, directions):
+    """The mean body and bodies far out along the first directions [9, V, 3]."""
+    return np.stack([vertices] + [vertices + scale * directions[:, :, k] for k in range(4) for scale in (-2.5, 2.5)])
+
+
+def membrane_over_folds(vertices, directions, triangles, head):
+    """Vertices whose triangles fold in some bodies (nipples, clefts; not the face), the map [region, rim] that
+    spans a membrane over them, and the rim of vertices that it hangs from."""
+    count = len(vertices)
+    region = np.zeros(count)
+    region[triangles[decimate.folded(test_shapes(vertices, directions), triangles).any(0)]] = 1
+    region[head] = 0
+    average = people.adjacency_average(triangles, count)
+    for _ in range(3):
+        region = region + average @ region
+    inside = (region > 0) & ~head
+    laplacian = (sparse.identity(count) - average).tocsr()[inside]
+    rim = np.flatnonzero(~inside & (np.asarray(abs(laplacian).sum(0)).ravel() > 0))
+    membrane = -splu(laplacian[:, inside].tocsc()).solve(laplacian[:, rim].toarray())
+    return np.flatnonzero(inside), membrane, rim
+
+
 def high_resolution_body(data):
     """The shape space on all base-mesh vertices, as a dictionary of arrays; the T-posed people and their joints."""
     mesh, weights, posed, joints, rest_rotations = t_posed_people(data, PEOPLE, SEED)
@@ -65,6 +88,14 @@ def high_resolution_body(data):
     triangles, triangles_uv = makehuman.triangulate(quads.tolist(), quads_uv.tolist())
     areas = people.vertex_areas(posed.mean(0, dtype=np.float64), triangles)
     mean, directions, scores, variances = people.shape_space(posed, areas)
+    directions = np.ascontiguousarray(directions)
+    skin = slice(0, mesh.body_vertices)
+    head = weights[skin].argmax(1) == smpl_maths.joint("head")
+    region, membrane, rim = membrane_over_folds(mean[skin], directions[skin], triangles, head)
+    for array in (mean, directions.reshape(len(mean), -1)):
+        array[region] = membrane @ array[skin][rim]
+    for person in posed:
+        person[region] = membrane @ person[skin][rim]
     mean = makehuman.symmetrised(mean, mesh.mirror)
     directions = np.moveaxis(makehuman.symmetrised(np.moveaxis(directions, 2, 0), mesh.mirror), 0, 2)
     joint_mean = joints.mean(0)
@@ -80,6 +111,8 @@ def high_resolution_body(data):
                 mirror=mesh.mirror.astype(np.int32), rest_rotations=rest_rotations.astype(np.float32),
                 scores=scores.astype(np.float32), variances=variances[:40].astype(np.float32),
                 heights=np.ptp(posed[:, :mesh.body_vertices, 1], axis=1),
+                eye_centres=np.stack([mean[np.unique(mesh.quads[mesh.groups[f"helper-{side}-eye"]])].mean(0)
+                                      for side in "lr"]),
                 body_vertices=np.array(mesh.body_vertices)), posed, joints
 
 
@@ -89,7 +122,7 @@ def decimated(high, body_vertices):
     directions = high["shapedirs"][:body_vertices].astype(np.float64)
     mirror, part = high["mirror"][:body_vertices], high["weights"][:body_vertices].argmax(1)
     triangles = decimate.symmetric_triangles(high["quads"], vertices, mirror)
-    shapes = np.stack([vertices] + [vertices + scale * directions[:, :, k] for k in range(4) for scale in (-2.5, 2.5)])
+    shapes = test_shapes(vertices, directions)
     # An error counts by area, so small parts that people recognise need a factor.
     importance = np.ones(body_vertices)
     for names, factor in ((("wrist", "hand"), 10), (("ankle", "foot"), 4)):
@@ -102,6 +135,8 @@ def decimated(high, body_vertices):
     face = head & (vertices[:, 2] > front - 0.1) & (vertices[:, 1] < top - 0.08)
     importance[head] = 3
     importance[face] = 24
+    eye = np.minimum(*(np.linalg.norm(vertices - centre, axis=1) for centre in high["eye_centres"]))
+    importance[eye < 0.03] = 60
     importance[inside] = 0.05
     return decimate.collapser(shapes, triangles, mirror, importance, uniformity=0.03).run(VERTICES)
 
@@ -187,7 +222,9 @@ def main():
     options = arguments.parse_args()
     high, posed, joints = high_resolution_body(options.data)
     CACHE.mkdir(exist_ok=True)
-    np.savez(CACHE / "body_highres.npz", **high)
+    # Other recipes may be reading the cache.
+    np.savez(CACHE / "body_highres.part.npz", **high)
+    (CACHE / "body_highres.part.npz").replace(CACHE / "body_highres.npz")
     print("variance explained by each direction:", np.round(high["variances"][:10], 4),
           "together", round(float(high["variances"][:10].sum()), 4))
     body = smpl_arrays(high, posed, joints, options.data, not options.without_pose_shapes)

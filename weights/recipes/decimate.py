@@ -188,10 +188,10 @@ def face_normals(corners):
     return np.cross(corners[..., 1, :] - corners[..., 0, :], corners[..., 2, :] - corners[..., 0, :])
 
 
-def flips(shapes, triangles):
-    """How many triangles of each shape [S, V, 3] point away from their own direction in the first shape."""
+def folded(shapes, triangles):
+    """Which triangles [S, F] of shapes [S, V, 3] point away from their own direction in the first shape."""
     normals = face_normals(shapes[:, triangles])
-    return (np.einsum("sfa,fa->sf", normals, normals[0]) <= 0).sum(1)
+    return np.einsum("sfa,fa->sf", normals, normals[0]) <= 0
 
 
 def edges_of(triangles):

@@ -37,10 +37,11 @@ def convex_weights(offsets):
     return weights / weights.sum()
 
 
-def fit_rows(vertices, targets, mirror, mirrored_joints, candidate_count=160):
+def fit_rows(vertices, targets, mirror, mirrored_joints):
     """Regressor [J, V] for targets [N, J, 3] from vertices [N, V, 3], exactly left-right symmetric.
 
-    Candidates are the vertices that stay nearest to the joint over the samples.
+    Candidates are the vertices that stay nearest to the joint over the samples. The joints of the spine lie close to
+    the back, so theirs reach further, or the belly would not be among them.
     """
     joint_count = targets.shape[1]
     regressor = np.zeros((joint_count, vertices.shape[1]))
@@ -50,6 +51,8 @@ def fit_rows(vertices, targets, mirror, mirrored_joints, candidate_count=160):
             regressor[j] = regressor[twin][mirror]
             continue
         distance = np.mean([np.linalg.norm(v - t[j], axis=1) for v, t in zip(vertices[::8], targets[::8])], 0)
-        candidates = np.sort(np.argsort(distance, kind="stable")[:candidate_count])
-        regressor[j] = convex_row(vertices, targets[:, j], candidates, mirror, twin == j)
+        on_midline = twin == j
+        nearest = np.argsort(distance, kind="stable")
+        candidates = np.sort(nearest[:1000:2] if on_midline else nearest[:160])
+        regressor[j] = convex_row(vertices, targets[:, j], candidates, mirror, on_midline)
     return regressor

@@ -46,7 +46,7 @@ def view(vertices, yaw=0.0, pitch=0.0):
 
 
 def picture(vertices, triangles, width, height, pixels_per_metre, centre=(0.0, 0.0), yaw=0.0, pitch=0.0,
-            colour=(205, 178, 160), samples=2):
+            colour=(226, 190, 168), samples=2):
     """RGB picture [height, width, 3] uint8 with `centre` (metres, after the turn) in the middle."""
     seen = view(vertices, yaw, pitch)
     normals = vertex_normals(seen, triangles)
@@ -56,8 +56,8 @@ def picture(vertices, triangles, width, height, pixels_per_metre, centre=(0.0, 0
     nearest, weights = rasterise(points, triangles, width * samples, height * samples)
     normal = np.einsum("hwk,hwka->hwa", weights, normals[triangles[nearest]])
     normal /= np.maximum(np.linalg.norm(normal, axis=-1, keepdims=True), 1e-20)
-    shade = 0.32
-    for direction, strength in (((-0.5, 0.6, 0.75), 0.62), ((0.8, 0.1, 0.5), 0.22), ((0.0, -0.8, 0.3), 0.08)):
+    shade = 0.38
+    for direction, strength in (((-0.5, 0.6, 0.75), 0.66), ((0.8, 0.1, 0.5), 0.22), ((0.0, -0.8, 0.3), 0.08)):
         direction = np.array(direction) / np.linalg.norm(direction)
         shade = shade + strength * np.clip(normal @ direction, 0, 1)
     image = np.where(nearest[..., None] >= 0, np.array(colour) * shade[..., None], BACKGROUND).clip(0, 255)

@@ -15,6 +15,10 @@ for _side in "lr":
         JOINT_BONES[f"{_side}_{_name}"] = f"{_bone}.{_side.upper()}"
 
 
+# The rig places these two unsteadily from body to body; between steadier neighbours they follow the skin.
+BLENDED_JOINTS = {"spine2": (("spine03", 0.8), ("neck01", 0.2)), "spine3": (("spine02", 0.5), ("neck01", 0.5))}
+
+
 def mean_matrix(rows, vertex_count):
     """Sparse [rows, vertex_count] whose row k averages the vertices listed in rows[k]."""
     indices = np.concatenate(rows)
@@ -25,7 +29,12 @@ def mean_matrix(rows, vertex_count):
 
 def rig_joint_matrix(rig, vertex_count):
     """Sparse [24, V]: SMPL's joints as means of base-mesh vertices, in MakeHuman's own rest pose."""
-    return mean_matrix([rig.head_vertices(JOINT_BONES[name]) for name in JOINTS], vertex_count)
+    heads = lambda names: mean_matrix([rig.head_vertices(name) for name in names], vertex_count)
+    matrix = heads([JOINT_BONES[name] for name in JOINTS]).tolil()
+    for name, parts in BLENDED_JOINTS.items():
+        bones, shares = zip(*parts)
+        matrix[joint(name)] = sparse.csr_matrix([shares]) @ heads(bones)
+    return matrix.tocsr()
 
 
 def smpl_joint_of_bone(rig, bone):
@@ -50,12 +59,12 @@ def adjacency_average(faces, vertex_count):
 
 
 def keep_largest(weights, count=4):
-    """Keeps the `count` largest weights of a row and normalises rows to sum 1."""
-    smallest_kept = np.sort(weights, 1)[:, -count][:, None]
-    weights = np.where(weights >= np.maximum(smallest_kept, 1e-3), weights, 0)
-    # Ties at the threshold would leave more than `count`.
-    order = np.argsort(-weights, 1, kind="stable")[:, count:]
-    np.put_along_axis(weights, order, 0, 1)
+    """Keeps at most the `count` largest weights of a row and normalises rows to sum 1.
+
+    Equal weights stay or go together, so that a vertex on the midline keeps both sides alike.
+    """
+    first_dropped = np.sort(weights, 1)[:, -count - 1][:, None]
+    weights = np.where(weights > np.maximum(first_dropped * (1 + 1e-6), 1e-3), weights, 0)
     return weights / weights.sum(1, keepdims=True)
 
 

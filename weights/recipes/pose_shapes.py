@@ -15,7 +15,7 @@ from smpl_maths import (JOINTS, MIRRORED_JOINTS, PARENTS, bone_transforms, joint
 
 VOLUME_JOINTS = tuple(joint(f"{side}_{name}") for name in ("elbow", "knee", "hip", "shoulder") for side in "lr")
 SMOOTHING_STEPS = 16
-LARGEST_OFFSET = 0.02
+LARGEST_OFFSET = 0.035
 
 
 class volume_region:
@@ -108,11 +108,14 @@ class pose_target:
 
 
 def bending_poses(count, random):
-    """Local rotations [count, 24, 3, 3] of one strongly bent joint each, the others nearly at rest."""
+    """Local rotations [count, 24, 3, 3] of one strongly bent joint each, the others nearly at rest.
+
+    Half of the poses bend the joints whose volume is corrected.
+    """
     theta = random.normal(0, 0.06, (count, 24, 3))
     widest = {"knee": (2.2, 0.2, 0.2), "elbow": (0.5, 2.2, 0.5), "hip": (1.8, 0.6, 0.7), "shoulder": (0.8, 1.2, 1.4)}
     for row in range(count):
-        j = 1 + row % 21
+        j = VOLUME_JOINTS[row // 2 % len(VOLUME_JOINTS)] if row % 2 else 1 + row // 2 % 21
         name = JOINTS[j].split("_")[-1]
         turn = random.uniform(-1, 1, 3) * widest.get(name, (0.5, 0.5, 0.5))
         side = 1 if JOINTS[j].startswith("l_") else -1
@@ -121,7 +124,7 @@ def bending_poses(count, random):
         if name == "elbow":
             turn[1] = -side * abs(turn[1])
         if name == "hip":
-            turn[0] = -abs(turn[0]) if row % 3 else turn[0]
+            turn[0] = -abs(turn[0]) if row % 5 else turn[0]
         theta[row, j] = turn
     theta[:, 0] = 0
     return rotations_of(theta)
@@ -162,7 +165,7 @@ def symmetrised(posedirs, mirror):
     return (0.5 * (shapes + image)).reshape(posedirs.shape)
 
 
-def fit(target, rotations, mirror, ridge=1.0):
+def fit(target, rotations, mirror, ridge=0.3):
     """posedirs [V, 3, 207], symmetric and zero away from each vertex's own joints."""
     offsets = np.stack([target.rest_offsets(pose) for pose in tqdm(rotations, "pose targets")])
     features = pose_feature(rotations)
