@@ -5,16 +5,19 @@ backgrounds, lights or motion sequences.
 """
 
 import csv
+import functools
 import json
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 from PIL import Image
-from scipy.sparse import coo_matrix
+from scipy.sparse import coo_matrix, csr_matrix
 from scipy.sparse.csgraph import connected_components
+from scipy.spatial import cKDTree
 
 import makehuman
+from photographer import poses
 from photographer.native import CACHE, floats
 
 SPLITS = ("train", "validation")
@@ -24,7 +27,9 @@ WAIST = 0.09
 UPPER, LOWER = 0, 1
 
 
+@functools.cache
 def held_out():
+    """What only validation may use: kind -> names."""
     return {kind: set(names) for kind, names in json.loads((Path(__file__).parent / "splits.json").read_text()).items()}
 
 
@@ -72,9 +77,19 @@ def strongest(weights):
 
 
 def components(triangles, vertex_count):
+    """Number of the connected piece that each vertex belongs to."""
     edges = coo_matrix((np.ones(3 * len(triangles)), (triangles.ravel(), np.roll(triangles, 1, 1).ravel())),
                        (vertex_count, vertex_count))
     return connected_components(edges, directed=False)[1]
+
+
+def interpolation(sources, targets, neighbours=3):
+    """Sparse [targets, sources] that spreads values of the body file's vertices over the full-resolution body."""
+    distance, nearest = cKDTree(sources).query(targets, neighbours)
+    weights = 1 / np.maximum(distance, 1e-4)
+    weights /= weights.sum(1, keepdims=True)
+    rows = np.repeat(np.arange(len(targets)), neighbours)
+    return csr_matrix((floats(weights).ravel(), (rows, nearest.ravel())), (len(targets), len(sources)))
 
 
 class human:
@@ -103,11 +118,14 @@ class human:
         self.mpii_template = np.asarray(body["v_template"], np.float64)[rows]
         self.mpii_directions = np.asarray(body["shapedirs"], np.float64)[rows][:, :, :10]
         self.mpii_pose_directions = np.asarray(body["posedirs"], np.float64)[rows].reshape(3 * len(rows), 207)
+        self.pose_directions = csr_matrix(np.asarray(body["posedirs"], np.float32).reshape(-1, 207))
+        self.spread = interpolation(body["v_template"], self.template)
         self.mpii_weights = np.asarray(body["weights"], np.float64)[rows]
 
-    def shaped(self, beta):
-        """Rest vertices [19158, 3], with the helpers that clothes are bound to."""
-        return self.template + (beta.astype(np.float32) @ self.directions).reshape(-1, 3)
+    def shaped(self, beta, pose_feature):
+        """Rest vertices [19158, 3] with pose shapes, and with the helpers that clothes are bound to."""
+        shaped = self.template + (beta.astype(np.float32) @ self.directions).reshape(-1, 3)
+        return shaped + self.spread @ (self.pose_directions @ pose_feature.astype(np.float32)).reshape(-1, 3)
 
     def rest_joints(self, beta):
         return self.joints + self.joint_directions @ beta
@@ -158,7 +176,6 @@ class motion:
     GROUPS = 160
 
     def __init__(self, folder, split, joints):
-        from photographer import poses
         data = np.load(folder / "cmu_poses_smpl24.npz")
         names = {int(row["seq"]): row["name"] for row in csv.DictReader(open(folder / "sequences.csv", newline=""))}
         usable = np.array([belongs(names[int(sequence)], "sequences", split) for sequence in data["seq"]])

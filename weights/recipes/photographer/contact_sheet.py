@@ -53,6 +53,8 @@ def main():
     arguments.add_argument("--out", type=Path, default=REPOSITORY / "docs" / "images" / "photographer.png")
     options = arguments.parse_args()
     closet, room = assets.wardrobe(options.data, options.body, options.split), native.darkroom()
+    # Only the panoramas: the sheet is published, and they are in the public domain.
+    closet.backdrops = [backdrop for backdrop in closet.backdrops if backdrop.name.startswith("hdri_")]
     tiles = []
     for index in range(8 * options.rows):
         sample = scene.sample(closet, room, options.split, options.seed, index)

@@ -16,6 +16,7 @@ others are still being made, and a run that was stopped goes on where it left of
 """
 
 import argparse
+import hashlib
 import json
 import multiprocessing
 import os
@@ -79,7 +80,10 @@ def main():
     options = arguments.parse_args()
 
     options.out.mkdir(parents=True, exist_ok=True)
-    description = dict(split=options.split, seed=options.seed)
+    if not options.body.exists():
+        raise SystemExit(f"{options.body} is missing: run weights/recipes/build_body.py first.")
+    description = dict(split=options.split, seed=options.seed,
+                       body_sha256=hashlib.sha256(options.body.read_bytes()).hexdigest())
     note = options.out / "pool.json"
     if note.exists() and json.loads(note.read_text()) != description:
         raise SystemExit(f"{options.out} holds another pool: {note.read_text().strip()}; choose another --out.")

@@ -52,7 +52,7 @@ class subject:
         self.theta = poses.random_pose(random, assets.motion)
         root = to_camera @ poses.about(1, random_heading(random)) @ tilt @ rotations_of(self.theta[0])
         self.theta[0] = poses.axis_angle_of(root)
-        self.vertices = assets.human.shaped(self.beta)
+        self.vertices = assets.human.shaped(self.beta, pose_feature(rotations_of(self.theta)))
         self.joints = assets.human.rest_joints(self.beta)
         self.layers = dressing.dressed(random, assets, self.vertices)
 
@@ -261,9 +261,7 @@ def joint_visibility(points, depth_of_joints, depth, blocked, in_frame):
 
 def area_averaged(mask, size):
     """[S, S] uint8 to [size, size] by averaging blocks."""
-    step = len(mask) // size
-    blocks = mask.reshape(size, step, size, step).astype(np.uint16).sum((1, 3))
-    return ((blocks + step * step // 2) // (step * step)).astype(np.uint8)
+    return np.asarray(Image.fromarray(mask).reduce(len(mask) // size))
 
 
 def photograph(random, assets, room):
