@@ -53,9 +53,10 @@ struct resample_axis {
 
 /// Triangle filter as wide as a target pixel (at least as a source pixel): bilinear where the
 /// picture is enlarged, an area average where it is reduced.
-inline resample_axis make_resample_axis(double start, double length, std::int32_t source,
-                                        std::int32_t target) {
-  resample_axis axis;
+inline void make_resample_axis(double start, double length, std::int32_t source,
+                               std::int32_t target, resample_axis& axis) {
+  axis.taps.clear();
+  axis.weights.clear();
   const double scale = length / target;
   const double support = std::max(scale, 1.0);
   for (std::int32_t i = 0; i < target; ++i) {
@@ -80,7 +81,6 @@ inline resample_axis make_resample_axis(double start, double length, std::int32_
     taps.outside = static_cast<float>((sum - inside) / sum);
     axis.taps.push_back(taps);
   }
-  return axis;
 }
 
 }  // namespace detail
@@ -101,10 +101,9 @@ inline image crop_resize(const image& source, const pixel_box& box, std::int32_t
     return std::abs(start) <= limit && length > 0 && length <= limit;
   };
   if (!usable(box.x, box.width) || !usable(box.y, box.height)) return target;
-  const detail::resample_axis columns =
-      detail::make_resample_axis(box.x, box.width, source.width, width);
-  const detail::resample_axis rows =
-      detail::make_resample_axis(box.y, box.height, source.height, height);
+  detail::resample_axis columns, rows;
+  detail::make_resample_axis(box.x, box.width, source.width, width, columns);
+  detail::make_resample_axis(box.y, box.height, source.height, height, rows);
 
   std::int32_t first_row = source.height, last_row = 0;
   for (const detail::resample_taps& taps : rows.taps) {

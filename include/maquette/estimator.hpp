@@ -1,0 +1,348 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+#include <algorithm>
+#include <array>
+#include <chrono>
+#include <concepts>
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "maquette/body/body_model.hpp"
+#include "maquette/body/rotation.hpp"
+#include "maquette/body/smpl.hpp"
+#include "maquette/core/backend.hpp"
+#include "maquette/core/result.hpp"
+#include "maquette/core/workspace.hpp"
+#include "maquette/estimator/crop.hpp"
+#include "maquette/estimator/decode.hpp"
+#include "maquette/estimator/find_person.hpp"
+#include "maquette/estimator/weights.hpp"
+#include "maquette/io/body_npz.hpp"
+#include "maquette/io/npz.hpp"
+#include "maquette/io/safetensors.hpp"
+#include "maquette/model/human2d_sizes.hpp"
+#include "maquette/render/camera.hpp"
+#include "maquette/render/silhouette.hpp"
+
+namespace maquette {
+
+/// How long each stage of an estimate took, in milliseconds.
+struct stage_times {
+  double find = 0;     ///< every look at the photo but the last
+  double human2d = 0;  ///< the last crop, Human2D on it, decoding
+  double priors = 0;   ///< pose and shape
+  double smpl = 0;     ///< mesh and joints
+  double camera = 0;   ///< translation and projection
+};
+
+/// What is known about one photo before it is looked at.
+struct estimate_options {
+  /// The person's box in photo pixels; without one the person is searched for.
+  std::optional<image_box> box{};
+  /// The photo's focal length in its pixels, the principal point being its middle; without one the
+  /// focal length is 5000 at a crop of 256 pixels.
+  std::optional<double> focal{};
+  /// Score below which the answer is that there is no person; see `person_score`.
+  float least_score = least_person_score;
+};
+
+/// A body for a photo. Kept from call to call it need not allocate again.
+///
+/// The camera's frame is x right, y down, z forward, in metres; photo pixels have centres at .5.
+struct estimate {
+  crop_box crop;                  ///< what the networks looked at, in photo pixels
+  image_box box;                  ///< the person's box in photo pixels
+  float score = 0;                ///< how sure it is that there is a person; see `person_score`
+  std::array<float, 48> joints{};       ///< [16, 3] as seen: x, y in photo pixels, confidence
+  std::array<float, 64 * 64> silhouette{};  ///< [64, 64] as seen: probability of body in the crop
+  std::array<float, 72> theta{};        ///< [24, 3] axis-angle, the root in the camera's frame
+  std::array<float, 10> beta{};         ///< shape
+  vec3<double> translation{};           ///< added to SMPL's result, camera's frame
+  camera view;                          ///< from the camera's frame to photo pixels
+  std::vector<float> vertices;          ///< [V, 3] without the translation
+  std::array<float, 72> joints_3d{};    ///< [24, 3] with the translation
+  std::array<float, 32> projected_joints{};  ///< [16, 2] of the body, in photo pixels
+  stage_times milliseconds;
+};
+
+/// Where the networks and the body come from.
+struct estimator_options {
+  bool self_test = true;           ///< run the self-test of the weights file
+  std::size_t max_shape_count = 10;  ///< shape directions kept of the body
+  executor threads{};              ///< for the self-test
+};
+
+/// The memory of one estimate in the making: one per thread, reused.
+template <class Human2D>
+class estimator_workspace {
+ public:
+  explicit estimator_workspace(const body_model& body)
+      : scratch(networks<Human2D>::workspace_bytes),
+        picture(std::size_t{3} * Human2D::input_size * Human2D::input_size),
+        heatmaps(Human2D::heatmaps_shape::size),
+        logits(Human2D::silhouette_shape::size),
+        smpl(body) {}
+
+  /// All of it but what grows with the photo.
+  [[nodiscard]] std::size_t bytes() const {
+    return networks<Human2D>::workspace_bytes + sizeof(*this) +
+           sizeof(float) * (picture.size() + heatmaps.size() + logits.size() +
+                            smpl.v_posed.size() + 2 * smpl.coefficients.size());
+  }
+
+  workspace scratch;
+  std::vector<float> picture;
+  std::vector<float> heatmaps;
+  std::vector<float> logits;
+  crop_workspace crop;
+  component_workspace components;
+  crop_reading reading;
+  crop_reading other_reading;
+  smpl_workspace smpl;
+  std::array<float, 72> joints{};
+  std::array<float, 48> mpii{};
+  std::array<std::uint8_t, crop_reading::cells> mask{};
+};
+
+namespace detail {
+
+/// Milliseconds since it was made or last asked.
+class stopwatch {
+ public:
+  double lap() {
+    const auto now = clock::now();
+    return std::chrono::duration<double, std::milli>(now - std::exchange(last_, now)).count();
+  }
+
+ private:
+  using clock = std::chrono::steady_clock;
+  clock::time_point last_ = clock::now();
+};
+
+/// The silhouette's extent in photo pixels; ends at the crop's or the photo's border are not seen.
+[[nodiscard]] inline std::optional<silhouette_extent> seen_extent(
+    const crop_reading& reading, std::span<std::uint8_t> mask, double width, double height) {
+  constexpr int size = crop_reading::size;
+  for (std::size_t i = 0; i < mask.size(); ++i) mask[i] = reading.body[i] > 0.5F ? 1 : 0;
+  std::optional<silhouette_extent> extent = extent_of(mask, size, size);
+  if (!extent) return extent;
+  const image_point low =
+      crop_to_photo({extent->box.left, extent->box.top}, reading.crop, crop_reading::size);
+  const image_point high =
+      crop_to_photo({extent->box.right, extent->box.bottom}, reading.crop, crop_reading::size);
+  const double cell = reading.crop.side / size;
+  extent->box = {low.u, low.v, high.u, high.v};
+  extent->left_seen &= low.u > cell;
+  extent->top_seen &= low.v > cell;
+  extent->right_seen &= high.u < width - cell;
+  extent->bottom_seen &= high.v < height - cell;
+  return extent;
+}
+
+/// The rotation that turns the optical axis of a camera towards a point of its picture, by the
+/// shortest way.
+[[nodiscard]] inline mat3<double> towards(const camera& view, image_point point) {
+  const double x = (point.u - view.centre_x) / view.focal;
+  const double y = (point.v - view.centre_y) / view.focal;
+  const double sine = std::hypot(x, y);
+  if (sine == 0) return mat3<double>::identity();
+  const double angle = std::atan(sine);
+  return rodrigues(vec3<double>{-y / sine * angle, x / sine * angle, 0});
+}
+
+}  // namespace detail
+
+/// From a photo to a body: finds the person, reads joints and silhouette, and makes an SMPL body of
+/// them with a camera (Pavlakos et al. 2018, section 4).
+///
+/// A call is const: any number of threads may share one estimator, each with its own workspace.
+template <class Human2D = compact_human2d, Backend B = cpu>
+class basic_estimator {
+  static_assert(std::same_as<B, cpu>, "photos and meshes lie in the processor's memory");
+  static_assert(Human2D::joints == mpii16::count && Human2D::output_size == crop_reading::size,
+                "the priors take MPII's 16 joints and a silhouette of 64 x 64");
+
+ public:
+  using human2d_type = Human2D;
+  using workspace_type = estimator_workspace<Human2D>;
+
+  /// Opens a weights file (safetensors) and a body file (npz).
+  ///
+  /// Errors, each naming the file: not_found, unreadable, malformed, unsupported, mismatch.
+  static result<basic_estimator> load(const std::string& weights, const std::string& body,
+                                      const estimator_options& options = {}) {
+    const result<safetensors> weights_file = safetensors::open(weights);
+    if (!weights_file) return weights_file.error();
+    result<body_model> model = load_body(body, options.max_shape_count);
+    if (!model) return model.error();
+    return make(*weights_file, std::move(*model), options);
+  }
+
+  /// The same from memory, which may be given back afterwards.
+  static result<basic_estimator> load(std::span<const std::byte> weights,
+                                      std::span<const std::byte> body,
+                                      const estimator_options& options = {}) {
+    const result<safetensors> weights_file = safetensors::parse(weights, "weights in memory");
+    if (!weights_file) return weights_file.error();
+    const result<npz> archive = npz::parse(body, "body in memory");
+    if (!archive) return archive.error();
+    result<body_model> model = load_body(*archive, "body in memory", options.max_shape_count);
+    if (!model) return model.error();
+    return make(*weights_file, std::move(*model), options);
+  }
+
+  [[nodiscard]] const body_model& body() const { return body_; }
+  [[nodiscard]] const networks<Human2D>& nets() const { return networks_; }
+  [[nodiscard]] workspace_type make_workspace() const { return workspace_type(body_); }
+
+  /// Estimates the person in a photo into `out`; see `estimate`.
+  ///
+  /// Allocates nothing once `workspace` and `out` have served a photo of that size. Errors:
+  /// no_person; malformed (a photo without pixels, a box without area).
+  result<void> operator()(const picture_view& photo, const estimate_options& options,
+                          workspace_type& workspace, estimate& out, const B& backend = {}) const {
+    if (photo.pixels == nullptr || photo.width < 1 || photo.height < 1)
+      return error{errc::malformed, "expected a photo with pixels, found none"};
+    if (options.box && !(options.box->width() >= 1 && options.box->height() >= 1))
+      return error{errc::malformed, "expected a box of at least one pixel each way, found one of " +
+                                        std::to_string(options.box->width()) + " x " +
+                                        std::to_string(options.box->height())};
+    if (options.focal && !(*options.focal > 0))
+      return error{errc::malformed, "expected a focal length above 0 pixels, found " +
+                                        std::to_string(*options.focal)};
+    detail::stopwatch watch;
+    const double width = photo.width;
+    const double height = photo.height;
+    const context<B> here{backend, workspace.scratch.scratch()};
+    crop_reading& reading = workspace.reading;
+    const auto look_at = [&](const crop_box& crop, crop_reading& result) {
+      look(photo, crop, here, workspace, result);
+    };
+    if (options.box) {
+      look_at(crop_around(*options.box), reading);
+      keep_person(reading, workspace.components);
+    } else {
+      find_person(width, height, look_at, workspace.components, reading, workspace.other_reading);
+    }
+    out.milliseconds.human2d = reading.milliseconds;
+    out.milliseconds.find = std::max(0.0, watch.lap() - reading.milliseconds);
+    out.score = reading.score;
+    const std::optional<image_box> seen = person_box(reading, width, height);
+    if (!(reading.score >= options.least_score) || !seen)
+      return error{errc::no_person,
+                   "expected a person, found none: the best score is " +
+                       std::to_string(std::max(reading.score, 0.0F)) + " where at least " +
+                       std::to_string(options.least_score) + " was expected"};
+    out.crop = reading.crop;
+    out.box = options.box ? *options.box : *seen;
+    out.silhouette = reading.body;
+    for (std::size_t j = 0; j < mpii16::count; ++j) {
+      const image_point p = crop_to_photo({double{reading.joints[3 * j]} + 1,
+                                           double{reading.joints[3 * j + 1]} + 1},
+                                          reading.crop, 2);
+      out.joints[3 * j] = static_cast<float>(p.u);
+      out.joints[3 * j + 1] = static_cast<float>(p.v);
+      out.joints[3 * j + 2] = reading.joints[3 * j + 2];
+    }
+
+    networks_.pose(here, view<const float, pose_prior<>::input_shape>(reading.joints.data()),
+                   view<float, pose_prior<>::theta_shape>(out.theta.data()));
+    networks_.shape(here, view<const float, shape_prior<>::silhouette_shape>(reading.body.data()),
+                    view<float, shape_prior<>::beta_shape>(out.beta.data()));
+    out.milliseconds.priors = watch.lap();
+
+    set_camera(photo, options, out);
+    out.vertices.resize(3 * body_.vertex_count);
+    const std::size_t shapes = std::min(out.beta.size(), body_.shape_count);
+    smpl<float>(body_, {std::span<const float>(out.beta).first(shapes), out.theta, {}},
+                workspace.smpl, std::span<float>(out.vertices), std::span<float>(workspace.joints));
+    mpii_joints<float>(body_, out.vertices, workspace.joints, workspace.mpii);
+    out.milliseconds.smpl = watch.lap();
+
+    const double pixel = reading.crop.side / Human2D::input_size;
+    const std::optional<vec3<double>> translation = estimate_translation(
+        out.view, workspace.mpii, out.joints, out.vertices,
+        detail::seen_extent(reading, workspace.mask, width, height), 1, 2 * pixel);
+    if (!translation)
+      return error{errc::no_person,
+                   "expected joints and a silhouette that fix the body's distance, found none"};
+    out.translation = *translation;
+    for (std::size_t i = 0; i < out.joints_3d.size(); ++i)
+      out.joints_3d[i] = static_cast<float>(double{workspace.joints[i]} + out.translation[i % 3]);
+    for (std::size_t j = 0; j < mpii16::count; ++j) {
+      const image_point p =
+          project(out.view, detail::mesh_vertex(workspace.mpii, j) + out.translation);
+      out.projected_joints[2 * j] = static_cast<float>(p.u);
+      out.projected_joints[2 * j + 1] = static_cast<float>(p.v);
+    }
+    out.milliseconds.camera = watch.lap();
+    return {};
+  }
+
+  /// Estimates the person in a photo with memory of its own.
+  result<estimate> operator()(const picture_view& photo, const estimate_options& options = {},
+                              const B& backend = {}) const {
+    workspace_type memory = make_workspace();
+    estimate out;
+    if (result<void> done = (*this)(photo, options, memory, out, backend); !done)
+      return done.error();
+    return out;
+  }
+
+ private:
+  basic_estimator(networks<Human2D> nets, body_model body)
+      : networks_(std::move(nets)), body_(std::move(body)) {}
+
+  static result<basic_estimator> make(const safetensors& weights, body_model body,
+                                      const estimator_options& options) {
+    result<networks<Human2D>> nets =
+        load_networks<Human2D>(weights, options.self_test, options.threads);
+    if (!nets) return nets.error();
+    return basic_estimator(std::move(*nets), std::move(body));
+  }
+
+  /// Human2D on one crop of the photo.
+  void look(const picture_view& photo, const crop_box& crop, const context<B>& here,
+            workspace_type& memory, crop_reading& reading) const {
+    detail::stopwatch watch;
+    reading.crop = crop;
+    crop_to_input(photo, crop, Human2D::input_size, memory.crop, memory.picture);
+    const view<float, typename Human2D::heatmaps_shape> heatmaps(memory.heatmaps.data());
+    const view<float, typename Human2D::silhouette_shape> logits(memory.logits.data());
+    networks_.sight(here, typename Human2D::picture_type(memory.picture.data()), heatmaps, logits);
+    decode_heatmaps(heatmaps.as_const(), reading.joints);
+    decode_silhouette(logits.as_const(), reading.body);
+    reading.score = person_score(reading);
+    reading.milliseconds = watch.lap();
+  }
+
+  /// The photo's camera: the crop's, extended over the photo; or the user's, in which case the
+  /// root's rotation, which is relative to the crop's axis, is turned to the photo's.
+  static void set_camera(const picture_view& photo, const estimate_options& options,
+                         estimate& out) {
+    if (!options.focal) {
+      out.view = photo_camera(camera{}, out.crop, Human2D::input_size);
+      return;
+    }
+    out.view = {*options.focal, photo.width / 2.0, photo.height / 2.0};
+    const image_point middle{out.crop.x + out.crop.side / 2, out.crop.y + out.crop.side / 2};
+    const mat3<double> root = rodrigues(
+        vec3<double>{double{out.theta[0]}, double{out.theta[1]}, double{out.theta[2]}});
+    const vec3<double> turned = axis_angle(detail::towards(out.view, middle) * root);
+    for (std::size_t k = 0; k < 3; ++k) out.theta[k] = static_cast<float>(turned[k]);
+  }
+
+  networks<Human2D> networks_;
+  body_model body_;
+};
+
+/// The estimator of the shipped weights.
+using estimator = basic_estimator<>;
+
+}  // namespace maquette

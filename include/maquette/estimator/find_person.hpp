@@ -1,0 +1,242 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+#include <algorithm>
+#include <array>
+#include <cmath>
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+#include <span>
+#include <utility>
+
+#include "maquette/body/joints.hpp"
+#include "maquette/estimator/crop.hpp"
+#include "maquette/render/camera.hpp"
+
+namespace maquette {
+
+/// Score below which there is nobody in the picture.
+inline constexpr float least_person_score = 0.2F;
+/// Score from which the person is not searched for in smaller parts of the picture.
+inline constexpr float sure_person_score = 0.5F;
+/// Confidence from which a joint says where the person is.
+inline constexpr float sure_joint_confidence = 0.5F;
+
+/// What human2d saw in one crop of the photo.
+struct crop_reading {
+  static constexpr int size = 64;
+  static constexpr std::size_t cells = std::size_t{size} * size;
+
+  crop_box crop;
+  std::array<float, 3 * mpii16::count> joints{};  ///< [16, 3] x, y in [-1, 1], confidence
+  std::array<float, cells> body{};                ///< [64, 64] probability of body
+  float score = 0;
+  double milliseconds = 0;
+};
+
+namespace detail {
+
+/// The cell of a joint, clamped to the map.
+[[nodiscard]] inline std::pair<int, int> joint_cell(const crop_reading& reading, std::size_t joint) {
+  const auto cell = [](float at) {
+    constexpr float half = crop_reading::size / 2.0F;
+    return std::clamp(static_cast<int>((at + 1) * half), 0, crop_reading::size - 1);
+  };
+  return {cell(reading.joints[3 * joint]), cell(reading.joints[3 * joint + 1])};
+}
+
+/// Calls `visit(index)` for the cells around a joint, 3 x 3 of them where the map is that wide.
+template <class Visit>
+void for_each_cell_around(const crop_reading& reading, std::size_t joint, const Visit& visit) {
+  const auto [column, row] = joint_cell(reading, joint);
+  for (int y = std::max(row - 1, 0); y <= std::min(row + 1, crop_reading::size - 1); ++y)
+    for (int x = std::max(column - 1, 0); x <= std::min(column + 1, crop_reading::size - 1); ++x)
+      visit(static_cast<std::size_t>(y * crop_reading::size + x));
+}
+
+}  // namespace detail
+
+/// How sure a reading is that its crop shows a person, 0 to 1: the mean over the joints of the
+/// confidence times the probability of body beside the joint.
+[[nodiscard]] inline float person_score(const crop_reading& reading) {
+  float sum = 0;
+  for (std::size_t j = 0; j < mpii16::count; ++j) {
+    float body = 0;
+    detail::for_each_cell_around(reading, j,
+                                 [&](std::size_t i) { body = std::max(body, reading.body[i]); });
+    sum += std::clamp(reading.joints[3 * j + 2], 0.0F, 1.0F) * body;
+  }
+  return sum / static_cast<float>(mpii16::count);
+}
+
+/// Memory of `keep_person`.
+struct component_workspace {
+  std::array<std::int16_t, crop_reading::cells> label;
+  std::array<std::int16_t, crop_reading::cells> open;
+  std::array<float, crop_reading::cells / 2 + 1> weight;
+  std::array<std::int32_t, crop_reading::cells / 2 + 1> area;
+};
+
+/// Erases other people from the probability of body: of its connected pieces (probability over one
+/// half, four neighbours) those stay on which joints with confidences of `sure_joint_confidence` in
+/// sum lie; if there is none, the one with the most confidence, then the largest.
+inline void keep_person(crop_reading& reading, component_workspace& scratch) {
+  constexpr int size = crop_reading::size;
+  scratch.label.fill(-1);
+  std::size_t count = 0;
+  for (std::size_t seed = 0; seed < crop_reading::cells; ++seed) {
+    if (scratch.label[seed] >= 0 || !(reading.body[seed] > 0.5F)) continue;
+    const auto label = static_cast<std::int16_t>(count);
+    std::size_t open = 0;
+    const auto enter = [&](int cell) {
+      const auto at = static_cast<std::size_t>(cell);
+      if (scratch.label[at] >= 0 || !(reading.body[at] > 0.5F)) return;
+      scratch.label[at] = label;
+      scratch.open[open++] = static_cast<std::int16_t>(cell);
+      ++scratch.area[count];
+    };
+    scratch.area[count] = 0;
+    enter(static_cast<int>(seed));
+    while (open > 0) {
+      const int cell = scratch.open[--open];
+      if (cell % size > 0) enter(cell - 1);
+      if (cell % size < size - 1) enter(cell + 1);
+      if (cell >= size) enter(cell - size);
+      if (cell < size * (size - 1)) enter(cell + size);
+    }
+    scratch.weight[count++] = 0;
+  }
+  if (count < 2) return;
+
+  for (std::size_t j = 0; j < mpii16::count; ++j) {
+    int touched = -1;
+    detail::for_each_cell_around(
+        reading, j, [&](std::size_t i) { touched = std::max<int>(touched, scratch.label[i]); });
+    const auto [x, y] = detail::joint_cell(reading, j);
+    if (const int own = scratch.label[static_cast<std::size_t>(y * size + x)]; own >= 0)
+      touched = own;
+    if (touched >= 0)
+      scratch.weight[static_cast<std::size_t>(touched)] += std::max(reading.joints[3 * j + 2], 0.0F);
+  }
+  std::size_t best = 0;
+  for (std::size_t c = 1; c < count; ++c)
+    if (std::pair(scratch.weight[c], scratch.area[c]) >
+        std::pair(scratch.weight[best], scratch.area[best]))
+      best = c;
+  for (std::size_t i = 0; i < crop_reading::cells; ++i) {
+    if (scratch.label[i] < 0) continue;
+    const auto c = static_cast<std::size_t>(scratch.label[i]);
+    if (c != best && scratch.weight[c] < sure_joint_confidence) reading.body[i] = 0;
+  }
+}
+
+/// The person's box in photo pixels: all cells with more body than background and all sure joints,
+/// as far as they lie in a photo of this size. None if there is neither.
+[[nodiscard]] inline std::optional<image_box> person_box(const crop_reading& reading, double width,
+                                                         double height) {
+  constexpr double far = 1e30;
+  image_box box{far, far, -far, -far};
+  const auto include = [&](double left, double top, double right, double bottom) {
+    box = {std::min(box.left, left), std::min(box.top, top), std::max(box.right, right),
+           std::max(box.bottom, bottom)};
+  };
+  for (std::size_t i = 0; i < crop_reading::cells; ++i) {
+    if (!(reading.body[i] > 0.5F)) continue;
+    const auto x = static_cast<double>(i % crop_reading::size);
+    const auto y = static_cast<double>(i / crop_reading::size);
+    include(x, y, x + 1, y + 1);
+  }
+  constexpr double half = crop_reading::size / 2.0;
+  for (std::size_t j = 0; j < mpii16::count; ++j) {
+    if (reading.joints[3 * j + 2] < sure_joint_confidence) continue;
+    const double x = (double{reading.joints[3 * j]} + 1) * half;
+    const double y = (double{reading.joints[3 * j + 1]} + 1) * half;
+    include(x, y, x, y);
+  }
+  if (!(box.right > box.left)) return std::nullopt;
+  const image_point low = crop_to_photo({box.left, box.top}, reading.crop, crop_reading::size);
+  const image_point high = crop_to_photo({box.right, box.bottom}, reading.crop, crop_reading::size);
+  box = {std::clamp(low.u, 0.0, width), std::clamp(low.v, 0.0, height),
+         std::clamp(high.u, 0.0, width), std::clamp(high.v, 0.0, height)};
+  // A crop of less than four pixels shows nothing, and the next one would be smaller still.
+  if (std::max(box.width(), box.height()) < 4) return std::nullopt;
+  return box;
+}
+
+/// Squares of a photo in which a person is looked for, at most 16.
+struct coarse_squares {
+  std::array<crop_box, 16> square;
+  std::size_t count = 0;
+
+  /// Squares of this side that cover the photo, steps of at most `step` apart; one in the middle of
+  /// an axis along which the photo is not longer than a square.
+  void cover(double width, double height, double side, double step) {
+    const auto steps = [&](double extent, double most) {
+      return extent <= side ? 0.0 : std::min(std::ceil((extent - side) / step), most);
+    };
+    const double columns = steps(width, 7);
+    const double rows = steps(height, 7);
+    const auto place = [&](double extent, double index, double last) {
+      return last == 0 ? (extent - side) / 2 : (extent - side) * index / last;
+    };
+    for (double row = 0; row <= rows; ++row)
+      for (double column = 0; column <= columns && count < square.size(); ++column)
+        square[count++] = {place(width, column, columns), place(height, row, rows), side};
+  }
+};
+
+/// Where to look first: the whole photo in one square; where it is much longer one way, also
+/// squares of about its shorter side along it.
+[[nodiscard]] inline coarse_squares whole_photo(double width, double height) {
+  coarse_squares squares;
+  const double shorter = std::min(width, height);
+  const double longer = std::max(width, height);
+  squares.cover(width, height, longer, longer);
+  if (longer > 1.3 * shorter) squares.cover(width, height, 1.15 * shorter, 0.6 * shorter);
+  return squares;
+}
+
+/// Where to look for a smaller person: 2 x 2 overlapping squares, fewer along a short side.
+[[nodiscard]] inline coarse_squares parts_of_photo(double width, double height) {
+  coarse_squares squares;
+  const double longer = std::max(width, height);
+  squares.cover(width, height, 0.6 * longer, 0.4 * longer);
+  return squares;
+}
+
+/// Finds the person in a photo and leaves the reading of the final crop in `best`; `other` is
+/// scratch.
+///
+/// `look(crop, reading)` fills a reading and its score. A coarse pass over the whole photo, and over
+/// parts of it unless the score is at least `sure_person_score`, gives a first crop; the box of what
+/// was found there gives the next one, twice, as long as the score does not fall by more than a
+/// tenth. Whether anybody was found is for the caller to judge by `best.score`.
+template <class Look>
+void find_person(double width, double height, const Look& look, component_workspace& scratch,
+                 crop_reading& best, crop_reading& other) {
+  constexpr int refinements = 2;
+  constexpr float allowed_fall = 0.9F;
+  crop_reading* found = &best;
+  crop_reading* next = &other;
+  found->score = -1;
+  const auto search = [&](const coarse_squares& squares) {
+    for (std::size_t i = 0; i < squares.count; ++i) {
+      look(squares.square[i], *next);
+      if (next->score > found->score) std::swap(found, next);
+    }
+  };
+  search(whole_photo(width, height));
+  if (found->score < sure_person_score) search(parts_of_photo(width, height));
+  keep_person(*found, scratch);
+  for (int i = 0; i < refinements; ++i) {
+    const std::optional<image_box> box = person_box(*found, width, height);
+    if (!box) break;
+    look(crop_around(*box), *next);
+    if (next->score < allowed_fall * found->score) break;
+    std::swap(found, next);
+    keep_person(*found, scratch);
+  }
+  if (found != &best) std::swap(best, other);
+}
+
+}  // namespace maquette

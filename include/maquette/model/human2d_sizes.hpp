@@ -1,0 +1,13 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+#include "maquette/model/human2d.hpp"
+
+namespace maquette {
+
+/// The size whose weights are shipped: 96 features, one residual module a column; for processors.
+using compact_human2d = human2d<16, 96, 2, 1, 256>;
+
+/// The size of Pavlakos et al. 2018: 256 features, three residual modules a column.
+using paper_human2d = human2d<16, 256, 2, 3, 256>;
+
+}  // namespace maquette
