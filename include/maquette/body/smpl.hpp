@@ -49,7 +49,7 @@ namespace detail {
 template <class T>
 void blend(const T* base, std::span<const T> coefficients, const T* const* directions,
            std::size_t size, T* out) {
-  constexpr std::size_t block = 1024;
+  constexpr std::size_t block = 4096;
   for (std::size_t begin = 0; begin < size; begin += block) {
     const std::size_t count = std::min(block, size - begin);
     T sum[block];
