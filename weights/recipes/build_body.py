@@ -208,7 +208,7 @@ def smpl_arrays(high, posed, joints, data, with_pose_shapes):
 
 
 def rows_of_sum_one(matrix):
-    """float32 rows whose sum is 1 to the last bit that float32 allows, symmetric rows treated alike."""
+    """Rows scaled to sum 1, as float32."""
     matrix = matrix.astype(np.float64)
     return (matrix / matrix.sum(1, keepdims=True)).astype(np.float32)
 

@@ -25,12 +25,6 @@ def rotations_of(theta):
     return np.eye(3) + np.sin(angle) * cross + (1 - np.cos(angle)) * (cross @ cross)
 
 
-def mirrored_rotations(rotations):
-    """The pose [..., 24, 3, 3] seen in a mirror at x = 0."""
-    sign = np.array([-1.0, 1.0, 1.0])
-    return rotations[..., MIRRORED_JOINTS, :, :] * sign[:, None] * sign
-
-
 def pose_feature(rotations):
     """f [..., 207]: row-major R - I of joints 1 .. 23."""
     return (rotations[..., 1:, :, :] - np.eye(3)).reshape(rotations.shape[:-3] + (207,))
