@@ -1,0 +1,10 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+// Everything that a user of the CPU backend needs.
+#include "maquette/estimator.hpp"
+#include "maquette/io/glb.hpp"
+#include "maquette/io/image.hpp"
+#include "maquette/io/obj.hpp"
+#include "maquette/io/ply.hpp"
+#include "maquette/render/shading.hpp"
