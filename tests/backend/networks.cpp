@@ -86,9 +86,9 @@ floats picture() { return synthetic::uniform("picture", compact::picture_type::s
 
 TEST_CASE("the counter counts") {
   const long before = allocations;
-  const floats some(100);
-  CHECK(some.size() == 100);
+  void* memory = ::operator new(1);
   CHECK(allocations > before);
+  ::operator delete(memory);
 }
 
 TEST_CASE("a network's call allocates nothing, on one thread or on two") {

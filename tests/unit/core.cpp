@@ -110,12 +110,12 @@ TEST_CASE("an executor runs every index once, here or on the caller's pool") {
 }
 
 TEST_CASE("vectors load, store and keep NaN") {
-  constexpr int n = simd::width;
+  constexpr std::size_t n = simd::width;
   const float nan = std::numeric_limits<float>::quiet_NaN();
   std::array<float, n + 1> memory{};
   for (const float value : {-1.0F, 0.0F, 2.0F, nan}) {
     simd::store(memory.data() + 1, simd::broadcast(value));
-    for (int i = 1; i <= n; ++i) CHECK((memory[i] == value || std::isnan(value)));
+    for (std::size_t i = 1; i <= n; ++i) CHECK((memory[i] == value || std::isnan(value)));
     simd::store(memory.data() + 1, simd::relu(simd::load(memory.data() + 1)));
     CHECK((std::isnan(value) ? std::isnan(memory[n]) : memory[n] == std::fmax(value, 0.0F)));
   }
