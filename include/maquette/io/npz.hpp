@@ -32,6 +32,7 @@ struct zip_member {
 };
 
 inline std::uint32_t crc_of(std::span<const std::byte> bytes, std::uint32_t crc = 0) {
+  if (bytes.empty()) return crc;  // zlib takes a null pointer for the wish to start anew
   return static_cast<std::uint32_t>(
       ::crc32_z(crc, reinterpret_cast<const Bytef*>(bytes.data()), bytes.size()));
 }
