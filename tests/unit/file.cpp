@@ -1,0 +1,56 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "maquette/io/file.hpp"
+
+#include <doctest/doctest.h>
+
+#include <filesystem>
+
+#include "io_support.hpp"
+
+using namespace maquette;
+using namespace maquette_test;
+
+TEST_CASE("a file is written whole and read back, by reading and by mapping") {
+  const std::string path = written_file("whole.bin");
+  std::vector<std::byte> bytes(200'000);
+  for (std::size_t i = 0; i < bytes.size(); ++i) bytes[i] = static_cast<std::byte>(i * 7);
+  REQUIRE(write_file(path, bytes));
+  CHECK(*read_file(path) == bytes);
+  result<mapped_file> mapped = mapped_file::open(path);
+  REQUIRE(mapped);
+  const mapped_file moved = std::move(*mapped);
+  CHECK(std::equal(moved.bytes().begin(), moved.bytes().end(), bytes.begin(), bytes.end()));
+  CHECK(read_file(path, 1000).error().code == errc::unsupported);
+
+  REQUIRE(write_file(path, std::string_view("short")));  // replaces
+  CHECK(read_file(path)->size() == 5);
+  REQUIRE(write_file(path, std::string_view()));
+  CHECK(read_file(path)->empty());
+  CHECK(mapped_file::open(path)->bytes().empty());
+}
+
+TEST_CASE("a file that is not there, or is a folder, gives one sentence with its name") {
+  const auto missing = mapped_file::open("no/such/file");
+  REQUIRE(!missing);
+  CHECK(missing.error().code == errc::not_found);
+  CHECK(mentions(missing.error().message, "no/such/file"));
+  const std::string folder = std::filesystem::temp_directory_path().string();
+  CHECK(read_file(folder).error().code == errc::unreadable);
+  CHECK(mapped_file::open(folder).error().code == errc::unreadable);
+}
+
+TEST_CASE("a failed write leaves nothing behind") {
+  CHECK(write_file("no/such/folder/file", std::string_view("x")).error().code == errc::unwritable);
+  const std::filesystem::path folder = written_file("occupied");
+  std::filesystem::create_directories(folder / "inner");
+  CHECK(write_file(folder.string(), std::string_view("x")).error().code == errc::unwritable);
+  for (const auto& entry : std::filesystem::directory_iterator(folder.parent_path()))
+    CHECK(!mentions(entry.path().string(), ".partial"));
+  std::filesystem::remove_all(folder);
+}
+
+TEST_CASE("a device is read like any stream") {
+  const auto nothing = mapped_file::open("/dev/null");
+  REQUIRE(nothing);
+  CHECK(nothing->bytes().empty());
+}
