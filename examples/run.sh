@@ -1,0 +1,32 @@
+#!/usr/bin/env bash
+# The main job: installs what is missing, builds, and turns photographs into bodies.
+#   examples/run.sh photo.jpg         writes out/photo/
+#   examples/run.sh --help            lists the options
+set -euo pipefail
+root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
+# shellcheck source=../cmake/install_dependencies.sh
+. "$root/cmake/install_dependencies.sh"
+
+install_dependencies build-essential cmake zlib1g-dev libstb-dev libcli11-dev nlohmann-json3-dev
+
+build=$root/build
+quietly() { # log command...
+  local log=$1
+  shift
+  "$@" >"$log" 2>&1 || { cat "$log" >&2; echo "run.sh: this failed: $*" >&2; exit 1; }
+}
+if [ ! -f "$build/CMakeCache.txt" ]; then
+  generator=()
+  if command -v ninja >/dev/null; then generator=(-G Ninja); fi
+  mkdir -p "$build"
+  quietly "$build/configure.log" cmake -S "$root" -B "$build" "${generator[@]}" \
+    -DCMAKE_BUILD_TYPE=Release -DMAQUETTE_BUILD_TESTS=OFF -DMAQUETTE_BUILD_BENCH=OFF
+  echo "building maquette, which takes a minute" >&2
+fi
+quietly "$build/build.log" cmake --build "$build" --parallel "$(nproc)" --target maquette_program
+
+defaults=()
+given=" $* "
+case $given in *" --weights"*) ;; *) defaults+=(--weights "$root/weights/maquette.safetensors") ;; esac
+case $given in *" --body"*) ;; *) defaults+=(--body "$root/weights/body.npz") ;; esac
+exec "$build/examples/maquette" "${defaults[@]}" "$@"
