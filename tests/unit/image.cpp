@@ -160,9 +160,7 @@ TEST_CASE("cut, mutated and random pictures never do harm") {
     CAPTURE(name);
     const byte_vector valid = data_bytes(name);
     REQUIRE(decode(valid));
-    // A PNG that lacks only the checksum of its end mark still has every pixel.
-    const bool is_png = std::string_view(name) == "rgb.png";
-    CHECK(accepted_prefixes(valid, decode) == (is_png ? 4U : 0U));
+    CHECK(accepted_prefixes(valid, decode) == 0);
     mutants(valid, 4'000, 1, decode);
   }
   for (const char* magic : {"P6 ", "BM", "\xFF\xD8\xFF\xE1", "\x89PNG\r\n\x1a\n"}) {

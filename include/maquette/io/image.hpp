@@ -172,6 +172,24 @@ inline result<void> check_bmp(std::span<const std::byte> bytes, const std::strin
   return {};
 }
 
+/// Whether a PNG file has all its chunks up to the end mark, and pixels in the first that should.
+inline result<void> check_png(std::span<const std::byte> bytes, const std::string& origin) {
+  constexpr std::uint32_t image_data = 0x49444154, image_end = 0x49454E44;  // IDAT, IEND
+  constexpr std::size_t overhead = 12;  // length, type, checksum
+  bool has_data = false;
+  for (std::size_t at = 8;;) {
+    const auto length = load_big_endian<std::uint32_t>(bytes, at);
+    const auto type = load_big_endian<std::uint32_t>(bytes, at + 4);
+    if (!length || !type || bytes.size() - at < overhead + std::size_t{*length})
+      return error{errc::malformed, origin + ": the picture is cut short"};
+    if (*type == image_end) return {};
+    if (*type == image_data && !has_data && *length == 0)
+      return error{errc::malformed, origin + ": the PNG picture begins with an empty piece"};
+    has_data = has_data || *type == image_data;
+    at += overhead + *length;
+  }
+}
+
 /// Turns a picture upright as its EXIF orientation (1 to 8) says.
 inline image oriented(image picture, int orientation) {
   if (orientation <= 1 || orientation > 8) return picture;
@@ -259,11 +277,15 @@ inline result<image> decode_image(std::span<const std::byte> bytes,
   if (begins_with("\xFF\xD8\xFF")) {
     const detail::jpeg_summary summary = detail::summarize_jpeg(bytes);
     if (!summary.complete) return error{errc::malformed, name + ": the picture is cut short"};
+    if (!summary.sound) return error{errc::malformed, name + ": a Huffman table is broken"};
     result<image> picture = detail::decode_with_stb(bytes, name, limits);
     if (!picture) return picture;
     return detail::oriented(std::move(*picture), summary.orientation);
   }
-  if (begins_with("\x89PNG\r\n\x1a\n")) return detail::decode_with_stb(bytes, name, limits);
+  if (begins_with("\x89PNG\r\n\x1a\n")) {
+    if (result<void> whole = detail::check_png(bytes, name); !whole) return whole.error();
+    return detail::decode_with_stb(bytes, name, limits);
+  }
   if (begins_with("BM")) {
     if (result<void> whole = detail::check_bmp(bytes, name, limits); !whole) return whole.error();
     return detail::decode_with_stb(bytes, name, limits);

@@ -13,6 +13,7 @@ namespace maquette::detail {
 /// What a walk along the markers of a JPEG file tells without decoding it.
 struct jpeg_summary {
   bool complete = false;  ///< the end-of-image marker is there
+  bool sound = true;      ///< no Huffman table has more than 256 codes, which stb would overrun
   int orientation = 1;    ///< EXIF tag 0x0112: 1 upright ... 8, see `oriented`
 };
 
@@ -43,9 +44,22 @@ inline std::optional<int> exif_orientation(std::span<const std::byte> tiff) {
   return std::nullopt;
 }
 
+/// Whether no Huffman table in the body of a DHT segment has more than 256 codes.
+inline bool huffman_tables_fit(std::span<const std::byte> body) {
+  constexpr std::size_t lengths = 16;
+  while (body.size() > lengths) {
+    std::size_t codes = 0;
+    for (const std::byte count : body.subspan(1, lengths))
+      codes += std::to_integer<std::size_t>(count);
+    if (codes > 256 || codes > body.size() - 1 - lengths) return false;
+    body = body.subspan(1 + lengths + codes);
+  }
+  return body.empty();
+}
+
 /// Walks the segments of a JPEG file from its start to its end-of-image marker.
 inline jpeg_summary summarize_jpeg(std::span<const std::byte> bytes) {
-  constexpr int start_of_scan = 0xDA, end_of_image = 0xD9, app1 = 0xE1;
+  constexpr int huffman_tables = 0xC4, start_of_scan = 0xDA, end_of_image = 0xD9, app1 = 0xE1;
   jpeg_summary summary;
   std::size_t at = 2;
   while (at + 1 < bytes.size()) {
@@ -67,6 +81,8 @@ inline jpeg_summary summarize_jpeg(std::span<const std::byte> bytes) {
     at += *length;
     if (marker == app1 && body.size() > 6 && std::memcmp(body.data(), "Exif\0\0", 6) == 0) {
       summary.orientation = exif_orientation(body.subspan(6)).value_or(summary.orientation);
+    } else if (marker == huffman_tables) {
+      summary.sound = summary.sound && huffman_tables_fit(body);
     } else if (marker == start_of_scan) {
       // Compressed data runs until a marker that is neither a stuffed zero nor a restart.
       while (at + 1 < bytes.size()) {
