@@ -1,6 +1,6 @@
 """Makes a pool of labelled synthetic photographs.
 
-    python weights/recipes/photographer/generate.py --split train --count 30000 --seed 0 --out pool/train [--jobs 2]
+    python weights/recipes/photographer/generate.py --split train --count 20000 --seed 0 --out pool/train [--jobs 2]
 
 The pool is a folder of shards of 1,000 pictures; a shard appears when it is complete, so that training can start while
 others are still being made, and a run that was stopped goes on where it left off. A shard holds, as .npy:
