@@ -2,6 +2,7 @@
 import copy
 import csv
 import os
+import signal
 import time
 from pathlib import Path
 
@@ -102,6 +103,15 @@ class Run:
                    bar_format="{l_bar}{bar}| {elapsed} {postfix}")
         mean, saved = {}, self.seconds
         batches = iter(batches)
+        signal.signal(signal.SIGTERM, signal.default_int_handler)
+        try:
+            self._train(bar, mean, saved, batches, loss_of, evaluate, every_minutes)
+        except KeyboardInterrupt:
+            self.save()
+            raise SystemExit(f"interrupted; the same command resumes from {self.checkpoint}")
+        bar.close()
+
+    def _train(self, bar, mean, saved, batches, loss_of, evaluate, every_minutes):
         while self.seconds < 60 * self.minutes:
             start = time.monotonic()
             for group in self.optimizer.param_groups:
@@ -127,7 +137,6 @@ class Run:
                 self.record(dict(step=self.step, minutes=round(self.seconds / 60, 2), **{
                     k: round(float(v), 6) for k, v in {**mean, **figures}.items()}))
                 bar.write(" ".join(f"{k} {v:.4g}" for k, v in {**mean, **figures}.items()))
-        bar.close()
 
 
 def draw_curves(csv_path, png_path):
