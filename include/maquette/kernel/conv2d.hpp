@@ -110,7 +110,6 @@ struct conv2d_call {
   float* out;
   int out_width;
   int out_pixels;
-  int panels_count;
 
   bool gathers() const { return with.prologue.scale != nullptr || g.patch_size() <= small_patch; }
   int pixels_a_block() const {
@@ -154,7 +153,7 @@ inline float* gather_patch(const conv2d_call& call, int pixel, float* to) {
     if (inside && call.with.prologue.scale != nullptr) {
       copy_prologue(call.with.prologue, g.in_channels, end - begin, call.pixel(y, left + begin),
                     to);
-      to += (end - begin) * g.in_channels;
+      to += static_cast<std::ptrdiff_t>(end - begin) * g.in_channels;
     } else if (inside) {
       to = std::copy_n(call.pixel(y, left + begin), (end - begin) * g.in_channels, to);
     }
@@ -234,7 +233,8 @@ void conv2d_tile(const conv2d_call& call, const float* patches, int pixel, int p
   simd::vector sum[Rows][2] = {};
   if (patches != nullptr) {
     const float* row[Rows];
-    for (int r = 0; r < Rows; ++r) row[r] = patches + r * call.g.patch_size();
+    for (int r = 0; r < Rows; ++r)
+      row[r] = patches + static_cast<std::ptrdiff_t>(r) * call.g.patch_size();
     multiply<Rows>(sum, row, call.panel(panel), call.g.patch_size());
   } else {
     multiply_in_place<Rows>(call, pixel, panel, sum);
@@ -253,7 +253,9 @@ inline void conv2d_block(const conv2d_call& call, int block, int first, int last
     for (int pixel = begin; pixel < end; ++pixel) to = gather_patch(call, pixel, to);
   }
   const auto patches = [&](int pixel) {
-    return call.gathers() ? gathered + (pixel - begin) * call.g.patch_size() : nullptr;
+    return call.gathers()
+               ? gathered + static_cast<std::ptrdiff_t>(pixel - begin) * call.g.patch_size()
+               : nullptr;
   };
   for (int panel = first; panel < last; ++panel) {
     int pixel = begin;
@@ -280,18 +282,18 @@ inline void conv2d(const cpu& backend, const conv2d_geometry& g, const float* in
                                  with,
                                  in,
                                  packed,
-                                 packed + panels * detail::panel_width,
+                                 packed + static_cast<std::ptrdiff_t>(panels) * detail::panel_width,
                                  out,
                                  g.out_width(),
-                                 g.out_pixels(),
-                                 panels};
+                                 g.out_pixels()};
   const int a_block = call.pixels_a_block();
   const int blocks = (call.out_pixels + a_block - 1) / a_block;
   // Few pixels: share out the panels too, for the sake of many threads.
   constexpr int enough = 16;
   const int groups = std::clamp((enough + blocks - 1) / blocks, 1, panels);
   const int panels_a_group = (panels + groups - 1) / groups;
-  backend.threads.for_each(static_cast<std::size_t>(blocks * groups), [&](std::size_t index) {
+  const std::size_t tasks = static_cast<std::size_t>(blocks) * static_cast<std::size_t>(groups);
+  backend.threads.for_each(tasks, [&](std::size_t index) {
     const int block = static_cast<int>(index) / groups;
     const int first = static_cast<int>(index) % groups * panels_a_group;
     detail::conv2d_block(call, block, first, std::min(first + panels_a_group, panels));

@@ -42,8 +42,8 @@ inline void max_pool(const cpu& backend, const pool_geometry& g, const float* in
   backend.threads.for_each(static_cast<std::size_t>(g.out_height()), [&](std::size_t row) {
     const int y = static_cast<int>(row);
     for (int x = 0; x < g.out_width(); ++x) {
-      const std::ptrdiff_t from =
-          static_cast<std::ptrdiff_t>(y * g.stride) * g.width + x * g.stride;
+      const std::ptrdiff_t from = static_cast<std::ptrdiff_t>(y) * g.stride * g.width +
+                                  static_cast<std::ptrdiff_t>(x) * g.stride;
       const std::ptrdiff_t to = static_cast<std::ptrdiff_t>(y) * g.out_width() + x;
       detail::pool_pixel(g, in + from * g.channels, out + to * g.channels);
     }
@@ -54,11 +54,12 @@ inline void max_pool(const cpu& backend, const pool_geometry& g, const float* in
 /// feature map twice as large.
 inline void upsample_add(const cpu& backend, int channels, int height, int width, const float* in,
                          float* out) {
-  backend.threads.for_each(static_cast<std::size_t>(2 * height), [&](std::size_t row) {
+  backend.threads.for_each(2 * static_cast<std::size_t>(height), [&](std::size_t row) {
     const std::ptrdiff_t y = static_cast<std::ptrdiff_t>(row);
-    for (std::ptrdiff_t x = 0; x < 2 * width; ++x)
+    const std::ptrdiff_t out_width = 2 * static_cast<std::ptrdiff_t>(width);
+    for (std::ptrdiff_t x = 0; x < out_width; ++x)
       detail::add_run(static_cast<std::size_t>(channels), in + ((y / 2) * width + x / 2) * channels,
-                      out + (y * 2 * width + x) * channels);
+                      out + (y * out_width + x) * channels);
   });
 }
 
