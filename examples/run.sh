@@ -15,14 +15,14 @@ quietly() { # log command...
   shift
   "$@" >"$log" 2>&1 || { cat "$log" >&2; echo "run.sh: this failed: $*" >&2; exit 1; }
 }
+first_time=()
+mkdir -p "$build"
 if [ ! -f "$build/CMakeCache.txt" ]; then
-  generator=()
-  if command -v ninja >/dev/null; then generator=(-G Ninja); fi
-  mkdir -p "$build"
-  quietly "$build/configure.log" cmake -S "$root" -B "$build" "${generator[@]}" \
-    -DCMAKE_BUILD_TYPE=Release -DMAQUETTE_BUILD_TESTS=OFF -DMAQUETTE_BUILD_BENCH=OFF
+  first_time=(-DCMAKE_BUILD_TYPE=Release -DMAQUETTE_BUILD_TESTS=OFF -DMAQUETTE_BUILD_BENCH=OFF)
+  if command -v ninja >/dev/null; then first_time+=(-G Ninja); fi
   echo "building maquette, which takes a minute" >&2
 fi
+quietly "$build/configure.log" cmake -S "$root" -B "$build" "${first_time[@]}"
 quietly "$build/build.log" cmake --build "$build" --parallel "$(nproc)" --target maquette_program
 
 defaults=()

@@ -1,0 +1,170 @@
+// SPDX-License-Identifier: Apache-2.0
+// The whole way from a photo to a body, with untrained networks.
+#include "maquette/estimator.hpp"
+
+#include <doctest/doctest.h>
+
+#include <algorithm>
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "../support/weights_file.hpp"
+#include "allocations.hpp"
+#include "maquette/io/file.hpp"
+
+using namespace maquette;
+
+namespace {
+
+const std::string body_path = MAQUETTE_SOURCE_DIR "/weights/body.npz";
+
+std::vector<std::byte> weights_bytes(bool sees_people) {
+  synthetic::weights_file file = synthetic::complete_weights(sees_people);
+  synthetic::answer_self_test(file);
+  return file.bytes();
+}
+
+/// One estimator for all cases: it sees a person wherever it looks.
+const estimator& credulous() {
+  static const result<estimator> loaded = [] {
+    const auto body = read_file(body_path);
+    REQUIRE(body);
+    return estimator::load(weights_bytes(true), *body);
+  }();
+  const std::string reason = loaded ? "" : loaded.error().message;
+  REQUIRE_MESSAGE(loaded, reason);
+  return *loaded;
+}
+
+image pattern(std::int32_t width, std::int32_t height) {
+  image photo{width, height, {}};
+  for (std::int32_t i = 0; i < 3 * width * height; ++i)
+    photo.pixels.push_back(static_cast<std::uint8_t>(i * 37 % 251));
+  return photo;
+}
+
+/// The message of a file that must not load.
+std::string refusal(const synthetic::weights_file& file) {
+  const std::vector<std::byte> bytes = file.bytes();
+  const result<safetensors> parsed = safetensors::parse(bytes, "some.safetensors");
+  REQUIRE(parsed);
+  const auto nets = load_networks<compact_human2d>(*parsed);
+  REQUIRE(!nets);
+  CHECK(nets.error().message.starts_with("some.safetensors: "));
+  return nets.error().message;
+}
+
+bool mentions(const std::string& message, const char* part) {
+  const bool found = message.find(part) != std::string::npos;
+  if (!found) MESSAGE(message);
+  return found;
+}
+
+}  // namespace
+
+TEST_CASE("an estimate is consistent with itself") {
+  const image photo = pattern(90, 120);
+  const result<estimate> found = credulous()(photo, {.box = image_box{20, 10, 70, 110}});
+  REQUIRE(found);
+  CHECK(found->crop.side == doctest::Approx(125));
+  CHECK(found->view.focal == doctest::Approx(5000.0 * 125 / 256));
+  CHECK(found->translation.z > 0);
+  CHECK(found->score > 0.9F);
+  // The camera projects the joints in space to where the estimate says they are in the photo.
+  const body_model& body = credulous().body();
+  std::vector<float> mpii(48);
+  std::array<float, 72> joints = found->joints_3d;
+  for (std::size_t i = 0; i < joints.size(); ++i)
+    joints[i] = static_cast<float>(double{joints[i]} - found->translation[i % 3]);
+  mpii_joints<float>(body, found->vertices, joints, mpii);
+  for (std::size_t j = 0; j < 16; ++j) {
+    const image_point p =
+        project(found->view, detail::mesh_vertex(mpii, j) + found->translation);
+    CHECK(double{found->projected_joints[2 * j]} == doctest::Approx(p.u).epsilon(1e-3));
+    CHECK(double{found->projected_joints[2 * j + 1]} == doctest::Approx(p.v).epsilon(1e-3));
+  }
+}
+
+TEST_CASE("a known focal length puts the principal point in the middle and turns the body to it") {
+  const image photo = pattern(120, 120);
+  const image_box box{5, 30, 45, 90};  // far to the left
+  const result<estimate> usual = credulous()(photo, {.box = box});
+  const result<estimate> known = credulous()(photo, {.box = box, .focal = 400.0});
+  REQUIRE(usual);
+  REQUIRE(known);
+  CHECK(known->view.focal == 400.0);
+  CHECK(known->view.centre_x == 60.0);
+  CHECK(known->view.centre_y == 60.0);
+
+  // What lies on the optical axis of the crop's camera lies on the ray through the crop's middle.
+  const mat3<double> turn = detail::towards(known->view, {25, 60});
+  const image_point middle = project(known->view, turn * vec3<double>{0, 0, 7});
+  CHECK(middle.u == doctest::Approx(25));
+  CHECK(middle.v == doctest::Approx(60));
+  const auto relative = [](const estimate& e, std::size_t v) {
+    return detail::mesh_vertex(e.vertices, v) - detail::mesh_vertex(e.vertices, 0);
+  };
+  double worst = 0;
+  for (std::size_t v = 1; v < known->vertices.size() / 3; v += 97)
+    worst = std::max(worst, norm(relative(*known, v) - turn * relative(*usual, v)));
+  CHECK(worst < 1e-5);
+}
+
+TEST_CASE("from the second photo on, an estimate allocates nothing") {
+  const image photo = pattern(160, 120);
+  estimator::workspace_type memory = credulous().make_workspace();
+  estimate out;
+  REQUIRE(credulous()(photo, {}, memory, out));
+  const std::size_t before = allocation_count();
+  const bool again = credulous()(photo, {}, memory, out).has_value();
+  const std::size_t used = allocation_count() - before;
+  CHECK(again);
+  CHECK(used == 0);
+}
+
+TEST_CASE("nobody, no photo, no box, no focal length: each has its error") {
+  const std::vector<std::byte> weights = weights_bytes(false);
+  const auto body = read_file(body_path);
+  REQUIRE(body);
+  const result<estimator> sceptical = estimator::load(weights, *body);
+  REQUIRE(sceptical);
+  const image photo = pattern(64, 48);
+  const auto nobody = (*sceptical)(photo);
+  REQUIRE(!nobody);
+  CHECK(nobody.error().code == errc::no_person);
+
+  CHECK(!credulous()(picture_view{}));
+  CHECK(!credulous()(photo, {.box = image_box{10, 10, 10, 40}}));
+  CHECK(!credulous()(photo, {.focal = 0.0}));
+  const auto outside = credulous()(photo, {.box = image_box{500, 500, 600, 600}});
+  REQUIRE(!outside);
+  CHECK(outside.error().code == errc::no_person);
+}
+
+TEST_CASE("a weights file that is not for this program is refused by what it says of itself") {
+  synthetic::weights_file file = synthetic::complete_weights(true);
+  const auto with = [&](const char* key, const char* value) {
+    synthetic::weights_file changed = file;
+    changed.metadata[key] = value;
+    return refusal(changed);
+  };
+  CHECK(mentions(with("format", "other-2"), "maquette-1"));
+  CHECK(mentions(with("human2d", R"({"joints":16,"features":256,"stacks":2,"modules":3})"),
+                 "256 features"));
+  CHECK(mentions(with("human2d", "large"), "large"));
+  CHECK(mentions(with("input", "128"), "128"));
+  CHECK(mentions(with("preprocessing", "ImageNet"), "ImageNet"));
+  CHECK(mentions(with("joint_order", "COCO-17"), "COCO-17"));
+  CHECK(mentions(refusal(file), "self-test"));
+
+  synthetic::answer_self_test(file);
+  synthetic::weights_file wrong = file;
+  wrong.tensors.at("selftest.theta").values[5] += 0.01F;
+  CHECK(mentions(refusal(wrong), "selftest.theta"));
+  wrong = file;
+  wrong.tensors.erase("human2d.stem.conv.bias");
+  CHECK(mentions(refusal(wrong), "human2d.stem.conv.bias"));
+}

@@ -1,0 +1,251 @@
+// SPDX-License-Identifier: Apache-2.0
+// From heat maps to joints and boxes, from photos to crops: everything around the networks.
+#include <doctest/doctest.h>
+
+#include <algorithm>
+#include <array>
+#include <cmath>
+#include <cstddef>
+#include <cstdint>
+#include <vector>
+
+#include "maquette/estimator/crop.hpp"
+#include "maquette/estimator/decode.hpp"
+#include "maquette/estimator/find_person.hpp"
+
+using namespace maquette;
+
+namespace {
+
+using one_map = shape<1, 64, 64>;
+
+std::array<float, 3> decoded(const std::vector<float>& map) {
+  std::array<float, 3> joint{};
+  decode_heatmaps(view<const float, one_map>(map.data()), joint);
+  return joint;
+}
+
+std::vector<float> gaussian(double x, double y, double peak = 1) {
+  std::vector<float> map;
+  for (int row = 0; row < 64; ++row)
+    for (int column = 0; column < 64; ++column) {
+      const double dx = column + 0.5 - x;
+      const double dy = row + 0.5 - y;
+      map.push_back(static_cast<float>(peak * std::exp(-(dx * dx + dy * dy) / (2 * 1.75 * 1.75))));
+    }
+  return map;
+}
+
+/// A person in a photo: a rectangle of body with its joints spread over it, as Human2D would see it
+/// in any crop; less sure the less the person's size suits the crop.
+struct painted_person {
+  image_box box;
+
+  void operator()(const crop_box& crop, crop_reading& reading) const {
+    reading.crop = crop;
+    const image_point low = photo_to_crop({box.left, box.top}, crop, 64);
+    const image_point high = photo_to_crop({box.right, box.bottom}, crop, 64);
+    for (int y = 0; y < 64; ++y)
+      for (int x = 0; x < 64; ++x) {
+        const bool inside = x + 0.5 > low.u && x + 0.5 < high.u && y + 0.5 > low.v && y + 0.5 < high.v;
+        reading.body[static_cast<std::size_t>(y * 64 + x)] = inside ? 0.95F : 0.02F;
+      }
+    const double share = std::max(high.u - low.u, high.v - low.v) / 64;
+    const double certainty = std::exp(-8 * std::pow(std::log(share * 1.25), 2));
+    for (std::size_t j = 0; j < 16; ++j) {
+      const double u = low.u + (high.u - low.u) * (0.1 + 0.8 * static_cast<double>(j % 4) / 3);
+      const double v = low.v + (high.v - low.v) * (0.05 + 0.9 * static_cast<double>(j / 4) / 3);
+      const bool inside = u > 0 && u < 64 && v > 0 && v < 64;
+      reading.joints[3 * j] = static_cast<float>(std::clamp(u / 32 - 1, -0.99, 0.99));
+      reading.joints[3 * j + 1] = static_cast<float>(std::clamp(v / 32 - 1, -0.99, 0.99));
+      reading.joints[3 * j + 2] = inside ? static_cast<float>(certainty) : 0.05F;
+    }
+    reading.score = person_score(reading);
+  }
+};
+
+}  // namespace
+
+TEST_CASE("a joint is the largest cell, a quarter cell towards the larger neighbour") {
+  std::vector<float> map(64 * 64, 0.0F);
+  map[10 * 64 + 20] = 0.8F;
+  map[10 * 64 + 21] = 0.3F;
+  map[9 * 64 + 20] = 0.2F;
+  const auto joint = decoded(map);
+  CHECK(joint[0] == doctest::Approx((20 + 0.75) / 32 - 1));
+  CHECK(joint[1] == doctest::Approx((10 + 0.25) / 32 - 1));
+  CHECK(joint[2] == 0.8F);
+}
+
+TEST_CASE("equal neighbours leave a joint in the middle of its cell") {
+  std::vector<float> map(64 * 64, 0.0F);
+  map[10 * 64 + 20] = 1;
+  CHECK(decoded(map)[0] == doctest::Approx(20.5 / 32 - 1));
+  CHECK(decoded(map)[1] == doctest::Approx(10.5 / 32 - 1));
+}
+
+TEST_CASE("beyond the border a heat map goes on with its outermost cells") {
+  std::vector<float> map(64 * 64, 0.0F);
+  map[0] = 1;
+  CHECK(decoded(map)[0] == doctest::Approx(0.25 / 32 - 1));
+  map.assign(64 * 64, 0.0F);
+  map[63 * 64 + 63] = 1;
+  CHECK(decoded(map)[1] == doctest::Approx(63.75 / 32 - 1));
+}
+
+TEST_CASE("a Gaussian's centre is found to a quarter of a cell") {
+  for (double x = 5; x < 59; x += 3.37)
+    for (double y = 5; y < 59; y += 4.19) {
+      const auto joint = decoded(gaussian(x, y));
+      CHECK(std::abs((joint[0] + 1) * 32 - x) <= 0.2501);
+      CHECK(std::abs((joint[1] + 1) * 32 - y) <= 0.2501);
+    }
+}
+
+TEST_CASE("the silhouette is the softmax of its two channels") {
+  std::vector<float> logits(2 * 64 * 64, 0.0F);
+  std::vector<float> body(64 * 64);
+  logits[5] = 2;
+  logits[64 * 64 + 6] = 100;
+  decode_silhouette(view<const float, shape<2, 64, 64>>(logits.data()), body);
+  CHECK(body[0] == 0.5F);
+  CHECK(body[5] == doctest::Approx(1 / (1 + std::exp(-2.0))));
+  CHECK(body[6] == doctest::Approx(0));
+}
+
+TEST_CASE("a crop is centred on the box and a quarter larger") {
+  const crop_box crop = crop_around({100, 50, 180, 250});
+  CHECK(crop.side == doctest::Approx(250));
+  CHECK(crop.x + crop.side / 2 == doctest::Approx(140));
+  CHECK(crop.y + crop.side / 2 == doctest::Approx(150));
+}
+
+TEST_CASE("points go from the crop to the photo and back") {
+  const crop_box crop{-37.25, 12.5, 431.0};
+  for (double u = -10; u < 300; u += 31.7)
+    for (double v = -10; v < 300; v += 27.1) {
+      const image_point back = photo_to_crop(crop_to_photo({u, v}, crop), crop);
+      CHECK(back.u == doctest::Approx(u));
+      CHECK(back.v == doctest::Approx(v));
+    }
+}
+
+TEST_CASE("a crop of the photo's own scale copies it, and all else is grey") {
+  image photo{40, 30, {}};
+  for (std::size_t i = 0; i < std::size_t{40} * 30 * 3; ++i)
+    photo.pixels.push_back(static_cast<std::uint8_t>(i * 7));
+  std::vector<float> input(64 * 64 * 3);
+  crop_workspace workspace;
+  crop_to_input(photo, {-12, -20, 64}, 64, workspace, input);
+  float worst = 0;
+  for (int y = 0; y < 64; ++y)
+    for (int x = 0; x < 64; ++x)
+      for (int c = 0; c < 3; ++c) {
+        const bool inside = x >= 12 && x < 52 && y >= 20 && y < 50;
+        const int value = inside ? photo.at(x - 12, y - 20)[c] : 128;
+        const float found = input[static_cast<std::size_t>((y * 64 + x) * 3 + c)];
+        worst = std::max(worst, std::abs(found - (static_cast<float>(value) / 255 - 0.5F)));
+      }
+  CHECK(worst < 1e-5F);
+}
+
+TEST_CASE("a crop agrees with crop_resize, and rows may lie apart") {
+  image photo{50, 70, {}};
+  for (std::size_t i = 0; i < std::size_t{50} * 70 * 3; ++i)
+    photo.pixels.push_back(static_cast<std::uint8_t>(i * i / 5));
+  std::vector<std::uint8_t> spaced(70 * 200);
+  for (std::size_t y = 0; y < 70; ++y)
+    std::copy_n(photo.pixels.begin() + static_cast<std::ptrdiff_t>(150 * y), 150,
+                spaced.begin() + static_cast<std::ptrdiff_t>(200 * y));
+  crop_workspace workspace;
+  for (const crop_box& crop : {crop_box{-5, 10, 90}, crop_box{11.3, 20.7, 17.9}}) {
+    std::vector<float> input(32 * 32 * 3);
+    std::vector<float> from_spaced(input.size());
+    crop_to_input(photo, crop, 32, workspace, input);
+    crop_to_input({spaced.data(), 50, 70, 200}, crop, 32, workspace, from_spaced);
+    CHECK(input == from_spaced);
+    const image bytes = crop_resize(photo, static_cast<float>(crop.x), static_cast<float>(crop.y),
+                                    static_cast<float>(crop.side), 32);
+    float worst = 0;
+    for (std::size_t i = 0; i < input.size(); ++i)
+      worst = std::max(worst, std::abs((input[i] + 0.5F) * 255 - static_cast<float>(bytes.pixels[i])));
+    CHECK(worst < 0.52F);
+  }
+}
+
+TEST_CASE("the coarse squares cover every pixel of any photo") {
+  for (const auto& [width, height] : {std::pair{640.0, 480.0}, {480.0, 640.0}, {500.0, 500.0},
+                                      {3000.0, 400.0}, {100.0, 2000.0}}) {
+    for (const coarse_squares& squares : {whole_photo(width, height), parts_of_photo(width, height)}) {
+      CHECK(squares.count >= 1);
+      for (double u = 0.5; u < width; u += width / 37)
+        for (double v = 0.5; v < height; v += height / 41) {
+          bool covered = false;
+          for (std::size_t i = 0; i < squares.count; ++i) {
+            const crop_box& s = squares.square[i];
+            covered |= u >= s.x && u <= s.x + s.side && v >= s.y && v <= s.y + s.side;
+          }
+          CHECK(covered);
+        }
+    }
+  }
+}
+
+TEST_CASE("a person of any size is found, and the crop ends up around the box") {
+  component_workspace scratch;
+  crop_reading best;
+  crop_reading other;
+  for (const image_box& truth :
+       {image_box{40, 20, 200, 460}, image_box{430, 240, 500, 420}, image_box{5, 300, 300, 470},
+        image_box{300, 10, 420, 300}}) {
+    const painted_person person{truth};
+    find_person(640, 480, person, scratch, best, other);
+    const crop_box wanted = crop_around(truth);
+    CHECK(best.score > sure_person_score);
+    CHECK(best.crop.side == doctest::Approx(wanted.side).epsilon(0.05));
+    CHECK(std::abs(best.crop.x - wanted.x) < 0.04 * wanted.side);
+    CHECK(std::abs(best.crop.y - wanted.y) < 0.04 * wanted.side);
+  }
+}
+
+TEST_CASE("nobody in the photo: the score says so") {
+  component_workspace scratch;
+  crop_reading best;
+  crop_reading other;
+  const auto nobody = [](const crop_box& crop, crop_reading& reading) {
+    reading.crop = crop;
+    reading.body.fill(0.03F);
+    for (std::size_t j = 0; j < 16; ++j) reading.joints[3 * j + 2] = 0.1F;
+    reading.score = person_score(reading);
+  };
+  find_person(640, 480, nobody, scratch, best, other);
+  CHECK(best.score < least_person_score);
+  CHECK(!person_box(best, 640, 480));
+}
+
+TEST_CASE("somebody else's silhouette is erased, a part of the own one is kept") {
+  crop_reading reading;
+  reading.crop = {0, 0, 64};
+  const auto paint = [&](int left, int top, int right, int bottom) {
+    for (int y = top; y < bottom; ++y)
+      for (int x = left; x < right; ++x) reading.body[static_cast<std::size_t>(y * 64 + x)] = 0.9F;
+  };
+  paint(5, 5, 20, 40);    // the person
+  paint(5, 45, 20, 60);   // the legs, behind a table's edge
+  paint(40, 0, 60, 63);   // a larger stranger
+  for (std::size_t j = 0; j < 16; ++j) {
+    reading.joints[3 * j] = 12.0F / 32 - 1;
+    reading.joints[3 * j + 1] = (j < 4 ? 50.0F : 20.0F) / 32 - 1;
+    reading.joints[3 * j + 2] = 0.8F;
+  }
+  component_workspace scratch;
+  keep_person(reading, scratch);
+  CHECK(reading.body[10 * 64 + 10] == 0.9F);
+  CHECK(reading.body[50 * 64 + 10] == 0.9F);
+  CHECK(reading.body[30 * 64 + 50] == 0.0F);
+  const auto box = person_box(reading, 64, 64);
+  REQUIRE(box);
+  CHECK(box->left == doctest::Approx(5));
+  CHECK(box->right == doctest::Approx(20));
+  CHECK(box->bottom == doctest::Approx(60));
+}
