@@ -12,7 +12,8 @@ std::atomic<std::size_t> allocations = 0;
 
 void* counted(std::size_t size, std::size_t alignment) {
   ++allocations;
-  void* memory = std::aligned_alloc(alignment, (size + alignment - 1) / alignment * alignment);
+  // At least one unit, so that a request for nothing has an address too.
+  void* memory = std::aligned_alloc(alignment, (size / alignment + 1) * alignment);
   if (memory == nullptr) std::abort();
   return memory;
 }
