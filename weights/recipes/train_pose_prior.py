@@ -92,7 +92,9 @@ def batches(poses, body, batch, seed):
 
 
 def loss_of(network, batch, progress, body, vertex_weight):
-    rotations = rotation_matrices(network(batch["input"]).view(-1, 24, 3))
+    with torch.autocast("cpu", torch.bfloat16):
+        theta = network(batch["input"])
+    rotations = rotation_matrices(theta.float().view(-1, 24, 3))
     parameters = (rotations - batch["rotations"]).square().sum((1, 2, 3)).mean()
     if progress < 0.4:
         return parameters, dict(rotation=parameters.item())
@@ -122,6 +124,7 @@ def main():
     parser.add_argument("--data", default=str(REPOSITORY.parent / "shared" / "data"))
     parser.add_argument("--body", default=str(REPOSITORY / "weights" / "body.npz"))
     parser.add_argument("--out", default=str(HERE / "runs" / "pose_prior"))
+    parser.add_argument("--from", dest="initial", help="checkpoint whose weights to start from")
     parser.add_argument("--batch", type=int, default=256)
     parser.add_argument("--rate", type=float, default=1e-3)
     parser.add_argument("--optimizer", choices=["adam", "rmsprop"], default="adam")
@@ -134,14 +137,14 @@ def main():
 
     torch.manual_seed(arguments.seed)
     torch.set_num_threads(arguments.threads)
-    body = SmplSubset(arguments.body, loss_vertices=600)
+    body = SmplSubset(arguments.body, loss_vertices=150)
     network = PosePrior()
     with torch.no_grad():
         network.output.weight.mul_(0.1)
         network.output.bias.zero_()
         network.output.bias[0] = np.pi  # upright in a camera whose y points down
     run = Run(arguments.out, network, arguments.rate, arguments.minutes,
-              optimizer=arguments.optimizer)
+              optimizer=arguments.optimizer, initial_weights=arguments.initial)
     held_out = batches(pose_pool(arguments.data, arguments.body, "validation", 5000), body, 500, 12345)
     validation = [next(held_out) for _ in range(4)]
     run.train(batches(pose_pool(arguments.data, arguments.body, "train", 200000), body, arguments.batch,

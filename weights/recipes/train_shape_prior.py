@@ -21,12 +21,24 @@ HERE = Path(__file__).resolve().parent
 REPOSITORY = HERE.parent.parent
 
 
-def silhouettes(pool, indices, dressed):
-    """[B, 1, 64, 64] in [0, 1], dressed or naked for each row."""
-    people = torch.from_numpy(pool.take(indices, "mask")).float()[:, None] / 255
-    people = functional.avg_pool2d(people, people.shape[-1] // 64)
-    bodies = torch.from_numpy(pool.take(indices, "body_mask")).float()[:, None] / 255
-    return torch.where(dressed[:, None, None, None], people, bodies)
+class Silhouettes:
+    """The pool's silhouettes at 64 x 64, dressed and naked, and their betas: small enough for memory."""
+
+    def __init__(self, pool):
+        rows = np.arange(len(pool))
+        dressed = [functional.avg_pool2d(torch.from_numpy(pool.take(part, "mask")).float(), 2)
+                   for part in np.array_split(rows, max(1, len(rows) // 1000))]
+        self.dressed = torch.cat(dressed).round().to(torch.uint8)
+        self.naked = torch.from_numpy(pool.take(rows, "body_mask"))
+        self.beta = torch.from_numpy(pool.take(rows, "beta")).float()
+
+    def __len__(self):
+        return len(self.beta)
+
+    def take(self, rows, dressed):
+        """[B, 1, 64, 64] in [0, 1], dressed or naked for each row."""
+        masks = torch.where(dressed[:, None, None], self.dressed[rows], self.naked[rows])
+        return masks[:, None].float() / 255
 
 
 def spoilt(masks, random):
@@ -50,16 +62,13 @@ def spoilt(masks, random):
     return torch.where(hole, masks * 0.3, masks)
 
 
-def batches(pool, batch, seed):
+def batches(people, batch, seed):
     random = torch.Generator().manual_seed(seed)
     while True:
-        pool.refresh()
-        order = torch.randperm(len(pool), generator=random).numpy()
-        for start in range(0, len(order) - batch + 1, batch):
-            indices = np.sort(order[start:start + batch])
+        order = torch.randperm(len(people), generator=random)
+        for rows in order[:len(order) // batch * batch].view(-1, batch):
             dressed = torch.rand(batch, generator=random) < 0.6
-            yield dict(input=spoilt(silhouettes(pool, indices, dressed), random),
-                       beta=torch.from_numpy(pool.take(indices, "beta")).float())
+            yield dict(input=spoilt(people.take(rows, dressed), random), beta=people.beta[rows])
 
 
 def main():
@@ -69,7 +78,7 @@ def main():
     parser.add_argument("--validation", required=True)
     parser.add_argument("--body", default=str(REPOSITORY / "weights" / "body.npz"))
     parser.add_argument("--out", default=str(HERE / "runs" / "shape_prior"))
-    parser.add_argument("--batch", type=int, default=256)
+    parser.add_argument("--batch", type=int, default=128)
     parser.add_argument("--rate", type=float, default=1e-3)
     parser.add_argument("--optimizer", choices=["adam", "rmsprop"], default="adam")
     parser.add_argument("--minutes", type=float, default=10)
@@ -79,7 +88,8 @@ def main():
 
     torch.manual_seed(arguments.seed)
     torch.set_num_threads(arguments.threads)
-    pool, validation = PicturePool(arguments.pool), PicturePool(arguments.validation)
+    people = Silhouettes(PicturePool(arguments.pool))
+    validation = Silhouettes(PicturePool(arguments.validation))
     # Vertices depend on beta linearly, so the mean squared vertex distance is a quadratic form.
     shapes = np.asarray(np.load(arguments.body)["shapedirs"], np.float64)[..., :10]
     gram = torch.from_numpy(np.einsum("vck,vcl->kl", shapes, shapes) / len(shapes)).float()
@@ -96,9 +106,9 @@ def main():
         return loss, dict(beta=difference.detach().square().mean().item(),
                           vertex_mm=1000 * vertices.detach().mean().sqrt().item())
 
-    everyone = np.arange(min(1000, len(validation)))
-    dressed = silhouettes(validation, everyone, torch.ones(len(everyone), dtype=torch.bool))
-    truth = torch.from_numpy(validation.take(everyone, "beta")).float()
+    everyone = torch.arange(min(1000, len(validation)))
+    dressed = validation.take(everyone, torch.ones(len(everyone), dtype=torch.bool))
+    truth = validation.beta[everyone]
 
     @torch.no_grad()
     def evaluate(network):
@@ -110,7 +120,7 @@ def main():
 
     run = Run(arguments.out, ShapePrior(dropout=0.3), arguments.rate, arguments.minutes,
               optimizer=arguments.optimizer)
-    run.train(batches(pool, arguments.batch, arguments.seed + run.step), loss_of, evaluate,
+    run.train(batches(people, arguments.batch, arguments.seed + run.step), loss_of, evaluate,
               every_minutes=1.0)
 
 

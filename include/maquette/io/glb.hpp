@@ -259,8 +259,10 @@ inline std::string joint_nodes(const skinned_mesh_view& mesh, std::size_t first)
     json += ",\"translation\":" + json_numbers(offset) + ",\"rotation\":" + json_numbers(rotation);
     std::string children;
     for (std::size_t child = j + 1; child < joint_count; ++child)
-      if (static_cast<std::size_t>(mesh.parents[child]) == j)
-        children += (children.empty() ? "" : ",") + std::to_string(first + child);
+      if (static_cast<std::size_t>(mesh.parents[child]) == j) {
+        if (!children.empty()) children += ',';
+        children += std::to_string(first + child);
+      }
     if (!children.empty()) json += ",\"children\":[" + children + "]";
     json += '}';
   }
