@@ -320,7 +320,8 @@ inline result<std::vector<std::byte>> encode_glb(const skinned_mesh_view& mesh,
     const float* at = mesh.joints.data() + 3 * j;
     inverse_bind.insert(inverse_bind.end(),
                         {1, 0, 0, 0, 0, 1, 0, 0, 0, 0, 1, 0, 0 - at[0], 0 - at[1], 0 - at[2], 1});
-    joint_list += (j == 0 ? "" : ",") + std::to_string(first_joint + j);
+    if (j > 0) joint_list += ',';
+    joint_list += std::to_string(first_joint + j);
   }
   const std::size_t bind =
       glb.add(std::span<const float>(inverse_bind), "MAT4", 16, component::float32, target::none);

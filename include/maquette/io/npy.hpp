@@ -424,8 +424,11 @@ inline result<std::vector<std::byte>> encode_npy(const npy_array& array) {
     return "<f8";
   }();
   std::string header = "{'descr': '" + std::string(descr) + "', 'fortran_order': False, 'shape': (";
-  for (std::size_t axis = 0; axis < array.shape.rank(); ++axis)
-    header += (axis == 0 ? "" : " ") + std::to_string(array.shape[axis]) + ",";
+  for (std::size_t axis = 0; axis < array.shape.rank(); ++axis) {
+    if (axis > 0) header += ' ';
+    header += std::to_string(array.shape[axis]);
+    header += ',';
+  }
   header += "), }";
   header.append(63 - (10 + header.size()) % 64, ' ');
   header += '\n';

@@ -368,8 +368,10 @@ inline result<std::vector<std::byte>> encode_safetensors(
     header += ":{\"dtype\":";
     detail::append_json_string(header, detail::safetensors_type(entry.type));
     header += ",\"shape\":[";
-    for (std::size_t axis = 0; axis < entry.shape.rank(); ++axis)
-      header += (axis == 0 ? "" : ",") + std::to_string(entry.shape[axis]);
+    for (std::size_t axis = 0; axis < entry.shape.rank(); ++axis) {
+      if (axis > 0) header += ',';
+      header += std::to_string(entry.shape[axis]);
+    }
     header += "],\"data_offsets\":[" + std::to_string(offset);
     offset += entry.bytes.size();
     header += "," + std::to_string(offset) + "]}";

@@ -24,8 +24,10 @@ constexpr tensor_shape run_time_shape(shape<Extents...>) {
 /// "[64, 3, 7, 7]"
 inline std::string text_of(const tensor_shape& shape) {
   std::string text = "[";
-  for (const std::int64_t extent : shape)
-    text += (text.size() > 1 ? ", " : "") + std::to_string(extent);
+  for (const std::int64_t extent : shape) {
+    if (text.size() > 1) text += ", ";
+    text += std::to_string(extent);
+  }
   return text + ']';
 }
 
