@@ -274,7 +274,8 @@ TEST_CASE("what is not seen or not finite leaves the pose alone") {
     const auto same = [](double a, double b) { return a == b || (std::isnan(a) && std::isnan(b)); };
     return std::equal(theta.begin(), theta.end(), start.begin(),
                       [&](float a, float b) { return same(double{a}, double{b}); }) &&
-           same(translation.x, from.x) && same(translation.y, from.y) && same(translation.z, from.z);
+           same(translation.x, from.x) && same(translation.y, from.y) &&
+           same(translation.z, from.z);
   };
   CHECK(!unchanged(beta, seen, truth, place));
 
