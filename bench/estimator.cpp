@@ -64,6 +64,7 @@ void estimate_photo(benchmark::State& state, bool with_box) {
     sum.priors += out.milliseconds.priors;
     sum.smpl += out.milliseconds.smpl;
     sum.camera += out.milliseconds.camera;
+    sum.fit += out.milliseconds.fit;
     ++calls;
   }
   const auto mean = [&](double total) { return total / static_cast<double>(calls); };
@@ -72,6 +73,7 @@ void estimate_photo(benchmark::State& state, bool with_box) {
   state.counters["priors_ms"] = mean(sum.priors);
   state.counters["smpl_ms"] = mean(sum.smpl);
   state.counters["camera_ms"] = mean(sum.camera);
+  state.counters["fit_ms"] = mean(sum.fit);
   state.counters["workspace_bytes"] = static_cast<double>(memory.bytes());
   state.counters["allocations"] = mean(static_cast<double>(allocated));
 }

@@ -47,6 +47,7 @@ struct settings {
   std::vector<double> box;
   std::optional<double> focal;
   unsigned threads = 0;
+  bool keep_network_pose = false;
 };
 
 /// A message of several lines as one: the first, and how many more there are.
@@ -139,6 +140,7 @@ int run(const settings& chosen) {
     return 2;
   }
   studio with{*loaded, loaded->make_workspace(), {}, {.focal = chosen.focal}, {pool}};
+  with.options.refine = !chosen.keep_network_pose;
   if (!chosen.box.empty()) {
     const std::vector<double>& b = chosen.box;
     with.options.box = image_box{b[0], b[1], b[0] + b[2], b[1] + b[3]};
@@ -190,6 +192,8 @@ int main(int count, char** arguments) {
   program.add_option("--focal", chosen.focal, "the photo's focal length in pixels")
       ->type_name("PX")
       ->check(CLI::PositiveNumber);
+  program.add_flag("--no-refine", chosen.keep_network_pose,
+                   "keep the networks' pose, do not bring it onto the joints seen");
   program.add_option("--threads", chosen.threads, "threads to use; default: all processors")
       ->type_name("N")
       ->check(CLI::Range(1, 256));

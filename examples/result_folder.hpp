@@ -161,7 +161,8 @@ inline nlohmann::ordered_json result_json(const std::string& photo_path,
                 {"human2d", time.human2d},
                 {"priors", time.priors},
                 {"smpl", time.smpl},
-                {"camera", time.camera}}}};
+                {"camera", time.camera},
+                {"fit", time.fit}}}};
 }
 
 /// Writes everything about one photo to a folder, whole or not at all.

@@ -23,6 +23,8 @@
 #include "maquette/estimator/decode.hpp"
 #include "maquette/estimator/find_person.hpp"
 #include "maquette/estimator/weights.hpp"
+#include "maquette/fit/joint_moments.hpp"
+#include "maquette/fit/refine.hpp"
 #include "maquette/io/body_npz.hpp"
 #include "maquette/io/npz.hpp"
 #include "maquette/io/safetensors.hpp"
@@ -39,6 +41,7 @@ struct stage_times {
   double priors = 0;   ///< pose and shape
   double smpl = 0;     ///< mesh and joints
   double camera = 0;   ///< translation and projection
+  double fit = 0;      ///< the pose brought onto the joints seen, and the mesh of it
 };
 
 /// What is known about one photo before it is looked at.
@@ -50,6 +53,9 @@ struct estimate_options {
   std::optional<double> focal{};
   /// Score below which the answer is that there is no person; see `person_score`.
   float least_score = least_person_score;
+  /// Whether the pose is brought onto the joints seen after the networks; see `refine_pose`.
+  bool refine = true;
+  refine_options fit{};
 };
 
 /// A body for a photo. Kept from call to call it need not allocate again.
@@ -82,16 +88,17 @@ struct estimator_options {
 template <class Human2D>
 class estimator_workspace {
  public:
-  explicit estimator_workspace(const body_model& body)
+  estimator_workspace(const body_model& body, const joint_moments& moments)
       : scratch(networks<Human2D>::workspace_bytes),
         picture(std::size_t{3} * Human2D::input_size * Human2D::input_size),
         heatmaps(Human2D::heatmaps_shape::size),
         logits(Human2D::silhouette_shape::size),
-        smpl(body) {}
+        smpl(body),
+        fit(moments) {}
 
   /// All of it but what grows with the photo.
   [[nodiscard]] std::size_t bytes() const {
-    return networks<Human2D>::workspace_bytes + sizeof(*this) +
+    return networks<Human2D>::workspace_bytes + sizeof(*this) + fit.bytes() - sizeof(fit) +
            sizeof(float) * (picture.size() + heatmaps.size() + logits.size() +
                             smpl.v_posed.size() + 2 * smpl.coefficients.size());
   }
@@ -105,6 +112,7 @@ class estimator_workspace {
   crop_reading reading;
   crop_reading other_reading;
   smpl_workspace smpl;
+  refine_workspace fit;
   std::array<float, 72> joints{};
   std::array<float, 48> mpii{};
   std::array<std::uint8_t, crop_reading::cells> mask{};
@@ -199,7 +207,7 @@ class basic_estimator {
 
   [[nodiscard]] const body_model& body() const { return body_; }
   [[nodiscard]] const networks<Human2D>& nets() const { return networks_; }
-  [[nodiscard]] workspace_type make_workspace() const { return workspace_type(body_); }
+  [[nodiscard]] workspace_type make_workspace() const { return {body_, moments_}; }
 
   /// Estimates the person in a photo into `out`; see `estimate`.
   ///
@@ -259,10 +267,7 @@ class basic_estimator {
 
     set_camera(photo, options, out);
     out.vertices.resize(3 * body_.vertex_count);
-    const std::size_t shapes = std::min(out.beta.size(), body_.shape_count);
-    smpl<float>(body_, {std::span<const float>(out.beta).first(shapes), out.theta, {}},
-                workspace.smpl, std::span<float>(out.vertices), std::span<float>(workspace.joints));
-    mpii_joints<float>(body_, out.vertices, workspace.joints, workspace.mpii);
+    pose_body(workspace, out);
     out.milliseconds.smpl = watch.lap();
 
     const double pixel = reading.crop.side / Human2D::input_size;
@@ -273,6 +278,13 @@ class basic_estimator {
       return error{errc::no_person,
                    "expected joints and a silhouette that fix the body's distance, found none"};
     out.translation = *translation;
+    out.milliseconds.camera = watch.lap();
+    if (options.refine) {
+      refine_pose(moments_, used_shape(out), out.view, out.joints, pixel, out.theta,
+                  out.translation, workspace.fit, options.fit);
+      pose_body(workspace, out);
+    }
+    out.milliseconds.fit = watch.lap();
     for (std::size_t i = 0; i < out.joints_3d.size(); ++i)
       out.joints_3d[i] = static_cast<float>(double{workspace.joints[i]} + out.translation[i % 3]);
     for (std::size_t j = 0; j < mpii16::count; ++j) {
@@ -281,7 +293,7 @@ class basic_estimator {
       out.projected_joints[2 * j] = static_cast<float>(p.u);
       out.projected_joints[2 * j + 1] = static_cast<float>(p.v);
     }
-    out.milliseconds.camera = watch.lap();
+    out.milliseconds.camera += watch.lap();
     return {};
   }
 
@@ -297,7 +309,7 @@ class basic_estimator {
 
  private:
   basic_estimator(networks<Human2D> nets, body_model body)
-      : networks_(std::move(nets)), body_(std::move(body)) {}
+      : networks_(std::move(nets)), body_(std::move(body)), moments_(body_) {}
 
   static result<basic_estimator> make(const safetensors& weights, body_model body,
                                       const estimator_options& options) {
@@ -305,6 +317,18 @@ class basic_estimator {
         load_networks<Human2D>(weights, options.self_test, options.threads);
     if (!nets) return nets.error();
     return basic_estimator(std::move(*nets), std::move(body));
+  }
+
+  /// As many shape numbers of the estimate as the body has directions.
+  [[nodiscard]] std::span<const float> used_shape(const estimate& out) const {
+    return std::span<const float>(out.beta).first(std::min(out.beta.size(), body_.shape_count));
+  }
+
+  /// The mesh and the joints of the estimate's pose and shape, without the translation.
+  void pose_body(workspace_type& memory, estimate& out) const {
+    smpl<float>(body_, {used_shape(out), out.theta, {}}, memory.smpl,
+                std::span<float>(out.vertices), std::span<float>(memory.joints));
+    mpii_joints<float>(body_, out.vertices, memory.joints, memory.mpii);
   }
 
   /// Human2D on one crop of the photo.
@@ -340,6 +364,7 @@ class basic_estimator {
 
   networks<Human2D> networks_;
   body_model body_;
+  joint_moments moments_;
 };
 
 /// The estimator of the shipped weights.

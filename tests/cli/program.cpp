@@ -198,7 +198,7 @@ TEST_CASE("a good photo gives a whole folder") {
   const std::string json = text_of((folder / "result.json").string());
   for (const char* key :
        {"photo", "image_size", "box", "joints", "pose", "shape", "translation", "focal",
-        "joints_3d", "projected_joints", "milliseconds", "find", "human2d", "render"}) {
+        "joints_3d", "projected_joints", "milliseconds", "find", "human2d", "fit", "render"}) {
     CAPTURE(key);
     CHECK(json.find('"' + std::string(key) + '"') != std::string::npos);
   }

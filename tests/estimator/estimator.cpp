@@ -91,8 +91,8 @@ TEST_CASE("an estimate is consistent with itself") {
 TEST_CASE("a known focal length puts the principal point in the middle and turns the body to it") {
   const image photo = pattern(120, 120);
   const image_box box{5, 30, 45, 90};  // far to the left
-  const result<estimate> usual = credulous()(photo, {.box = box});
-  const result<estimate> known = credulous()(photo, {.box = box, .focal = 400.0});
+  const result<estimate> usual = credulous()(photo, {.box = box, .refine = false});
+  const result<estimate> known = credulous()(photo, {.box = box, .focal = 400.0, .refine = false});
   REQUIRE(usual);
   REQUIRE(known);
   CHECK(known->view.focal == 400.0);
@@ -113,13 +113,39 @@ TEST_CASE("a known focal length puts the principal point in the middle and turns
   CHECK(worst < 1e-5);
 }
 
+TEST_CASE("refinement brings the joints closer to those seen and can be left out") {
+  const image photo = pattern(90, 120);
+  const image_box box{20, 10, 70, 110};
+  const refine_options trusting{.least_confidence = 0, .anchor = 5};
+  const result<estimate> kept = credulous()(photo, {.box = box, .refine = false});
+  const result<estimate> refined = credulous()(photo, {.box = box, .fit = trusting});
+  REQUIRE(kept);
+  REQUIRE(refined);
+  CHECK(refined->joints == kept->joints);
+  CHECK(refined->beta == kept->beta);
+  const auto cost = [](const estimate& found) {
+    double sum = 0;
+    for (std::size_t j = 0; j < 16; ++j) {
+      const double u{found.projected_joints[2 * j] - found.joints[3 * j]};
+      const double v{found.projected_joints[2 * j + 1] - found.joints[3 * j + 1]};
+      const double square = (u * u + v * v) * (256 * 256) / (found.crop.side * found.crop.side);
+      const double weight = std::clamp(double{found.joints[3 * j + 2]}, 0.0, 1.0);
+      sum += weight * weight * square / (900 + square);
+    }
+    return sum;
+  };
+  CHECK(cost(*refined) <= cost(*kept));
+  if (cost(*kept) > 0) CHECK(refined->theta != kept->theta);
+}
+
 TEST_CASE("from the second photo on, an estimate allocates nothing") {
   const image photo = pattern(160, 120);
+  const estimate_options options{.fit = {.least_confidence = 0}};
   estimator::workspace_type memory = credulous().make_workspace();
   estimate out;
-  REQUIRE(credulous()(photo, {}, memory, out));
+  REQUIRE(credulous()(photo, options, memory, out));
   const std::size_t before = allocation_count();
-  const bool again = credulous()(photo, {}, memory, out).has_value();
+  const bool again = credulous()(photo, options, memory, out).has_value();
   const std::size_t used = allocation_count() - before;
   CHECK(again);
   CHECK(used == 0);
