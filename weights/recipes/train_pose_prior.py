@@ -13,7 +13,10 @@ import numpy as np
 import torch
 
 from networks import PosePrior
+from photographer.poses import mirrored
+from picture_pool import MIRRORED_JOINTS, PicturePool
 from poses import pose_pool, seen_poses
+from smpl_maths import rotations_of
 from smpl_torch import SmplSubset, rotation_matrices
 from training import Run
 
@@ -59,21 +62,23 @@ def spoilt(joints, random):
     def uniform(*shape):
         return torch.rand(*shape, generator=random)
 
-    level = 0.012 + 0.035 * uniform(batch, 1)
+    level = 0.012 + 0.05 * uniform(batch, 1)
     error = level * DIFFICULTY * (1 + 2 * (uniform(batch, 16) < 0.06))
     found = joints + error[..., None] * torch.randn(batch, 16, 2, generator=random)
-    confidence = (0.95 - 4.5 * error + 0.12 * torch.randn(batch, 16, generator=random)).clamp(0.1, 1.05)
+    # The compact network's maxima: about 0.6 where it is right, 0.3 where it is lost.
+    confidence = 0.33 + 0.32 * torch.exp(-error / 0.06)
+    confidence = (confidence + 0.12 * torch.randn(batch, 16, generator=random)).clamp(0.05, 1.05)
     for a, b in PAIRS:
         swap = (uniform(batch) < 0.015)[:, None, None]
         pair, confident = found[:, [a, b]], confidence[:, [a, b]]
         found[:, [a, b]] = torch.where(swap, pair.flip(1), pair)
         confidence[:, [a, b]] = torch.where(swap[..., 0], 0.7 * confident.flip(1), confident)
-    lost = (uniform(batch, 16) < 0.04 * DIFFICULTY) | (found.abs() > 1).any(-1)
+    lost = (uniform(batch, 16) < 0.09 * DIFFICULTY) | (found.abs() > 1).any(-1)
     nearby = (joints + 0.25 * torch.randn(batch, 16, 2, generator=random)).clamp(-1, 1)
     anywhere = 2 * uniform(batch, 16, 2) - 1
     anywhere = torch.where(uniform(batch, 16, 1) < 0.5, nearby, anywhere)
     found = torch.where(lost[..., None], anywhere, found)
-    confidence = torch.where(lost, 0.02 + 0.3 * uniform(batch, 16) ** 2, confidence)
+    confidence = torch.where(lost, 0.1 + 0.4 * uniform(batch, 16), confidence)
     return torch.cat([found, confidence[..., None]], -1).flatten(1)
 
 
@@ -91,12 +96,52 @@ def batches(poses, body, batch, seed):
                    vertices=vertices, joints=joints)
 
 
-def loss_of(network, batch, progress, body, vertex_weight):
+class Observed:
+    """What Human2D really saw in the pool's pictures (`observe.py`), with the pictures' truth."""
+
+    def __init__(self, folder):
+        pool = PicturePool(folder)
+        path = Path(folder) / "observed.npz"
+        if not path.exists():
+            raise SystemExit(f"{path}: not found; run observe.py first")
+        self.joints = torch.from_numpy(np.load(path)["joints"]).view(-1, 16, 3)
+        rows = np.arange(len(self.joints))
+        theta = pool.take(rows, "theta").reshape(-1, 24, 3).astype(np.float64)
+        self.rotations = torch.from_numpy(rotations_of(theta).astype(np.float32))
+        self.mirrored = torch.from_numpy(rotations_of(mirrored(theta)).astype(np.float32))
+        self.beta = torch.from_numpy(pool.take(rows, "beta")).float()
+
+    def batches(self, body, batch, seed):
+        """Endless batches as those of `batches`, half of them mirrored, with a little jitter."""
+        random = torch.Generator().manual_seed(seed)
+        while True:
+            rows = torch.randint(len(self.joints), (batch,), generator=random)
+            flip = torch.rand(batch, generator=random) < 0.5
+            joints = self.joints[rows]
+            flipped = joints[:, MIRRORED_JOINTS] * torch.tensor([-1.0, 1.0, 1.0])
+            joints = torch.where(flip[:, None, None], flipped, joints)
+            joints = joints + 0.01 * torch.randn(joints.shape, generator=random)
+            rotations = torch.where(flip[:, None, None, None], self.mirrored[rows],
+                                    self.rotations[rows])
+            with torch.no_grad():
+                vertices, placed = body(rotations, self.beta[rows])
+            yield dict(input=joints.flatten(1), rotations=rotations, beta=self.beta[rows],
+                       vertices=vertices, joints=placed)
+
+
+def interleaved(*sources):
+    """One batch of each source in turn."""
+    while True:
+        for source in sources:
+            yield next(source)
+
+
+def loss_of(network, batch, with_vertices, body, vertex_weight):
     with torch.autocast("cpu", torch.bfloat16):
         theta = network(batch["input"])
     rotations = rotation_matrices(theta.float().view(-1, 24, 3))
     parameters = (rotations - batch["rotations"]).square().sum((1, 2, 3)).mean()
-    if progress < 0.4:
+    if not with_vertices:
         return parameters, dict(rotation=parameters.item())
     vertices, _ = body(rotations, batch["beta"])
     distance = (vertices - batch["vertices"]).square().sum(-1)
@@ -125,6 +170,9 @@ def main():
     parser.add_argument("--body", default=str(REPOSITORY / "weights" / "body.npz"))
     parser.add_argument("--out", default=str(HERE / "runs" / "pose_prior"))
     parser.add_argument("--from", dest="initial", help="checkpoint whose weights to start from")
+    parser.add_argument("--observed", help="pool that observe.py has seen: every other batch is its")
+    parser.add_argument("--parameters-only", type=float, default=0.4,
+                        help="share of the time that trains the rotations alone")
     parser.add_argument("--batch", type=int, default=256)
     parser.add_argument("--rate", type=float, default=1e-3)
     parser.add_argument("--optimizer", choices=["adam", "rmsprop"], default="adam")
@@ -147,10 +195,15 @@ def main():
               optimizer=arguments.optimizer, initial_weights=arguments.initial)
     held_out = batches(pose_pool(arguments.data, arguments.body, "validation", 5000), body, 500, 12345)
     validation = [next(held_out) for _ in range(4)]
-    run.train(batches(pose_pool(arguments.data, arguments.body, "train", 200000), body, arguments.batch,
-                      arguments.seed + run.step),
-              lambda net, batch, progress: loss_of(net, batch, progress, body,
-                                                   arguments.vertex_weight),
+    seed = arguments.seed + run.step
+    training = batches(pose_pool(arguments.data, arguments.body, "train", 200000), body,
+                       arguments.batch, seed)
+    if arguments.observed:
+        training = interleaved(training,
+                               Observed(arguments.observed).batches(body, arguments.batch, seed))
+    run.train(training,
+              lambda net, batch, progress: loss_of(net, batch, progress >= arguments.parameters_only,
+                                                   body, arguments.vertex_weight),
               lambda net: evaluate(net, validation, body))
 
 

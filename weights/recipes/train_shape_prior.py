@@ -2,9 +2,10 @@
 
     python weights/recipes/train_shape_prior.py --pool POOL --validation POOL --minutes 10
 
-Half of the silhouettes are of the dressed person, half of the naked body, as the photographer drew
-them; they are flipped, shifted, softened and eaten at, because Human2D's are not perfect. As in the
-paper the first 40 % of the time trains beta alone, then the vertices are added.
+Sixty per cent of the silhouettes are of the dressed person, the others of the naked body, as the
+photographer drew them; they are flipped, shifted, softened and eaten at, because Human2D's are not
+perfect. Where `observe.py` has run, the dressed ones are those that Human2D really saw. As in the paper
+the first 40 % of the time trains beta alone, then the vertices are added.
 """
 import argparse
 from pathlib import Path
@@ -31,6 +32,9 @@ class Silhouettes:
         self.dressed = torch.cat(dressed).round().to(torch.uint8)
         self.naked = torch.from_numpy(pool.take(rows, "body_mask"))
         self.beta = torch.from_numpy(pool.take(rows, "beta")).float()
+        self.observed = None
+        if (pool.folder / "observed.npz").exists():
+            self.observed = torch.from_numpy(np.load(pool.folder / "observed.npz")["silhouette"])
 
     def __len__(self):
         return len(self.beta)
@@ -38,6 +42,9 @@ class Silhouettes:
     def take(self, rows, dressed):
         """[B, 1, 64, 64] in [0, 1], dressed or naked for each row."""
         masks = torch.where(dressed[:, None, None], self.dressed[rows], self.naked[rows])
+        if self.observed is not None:
+            seen = (rows < len(self.observed)) & dressed
+            masks[seen] = self.observed[rows[seen]]
         return masks[:, None].float() / 255
 
 

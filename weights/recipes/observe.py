@@ -1,0 +1,54 @@
+"""Runs a trained Human2D over a pool of pictures and keeps what it saw, for the priors to learn from.
+
+    python weights/recipes/observe.py --pool POOL --human2d runs/human2d-256 --count 12000
+
+Writes POOL/observed.npz: `joints` [n, 48] (x, y in [-1, 1], confidence) and `silhouette` [n, 64, 64]
+(probability of body, 0 to 255) of the pool's first n pictures.
+"""
+import argparse
+from pathlib import Path
+
+import numpy as np
+import torch
+from tqdm import tqdm
+
+from export import trained
+from networks import Human2D
+from picture_pool import PicturePool, batch_of
+from train_human2d import decode
+
+HERE = Path(__file__).resolve().parent
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__,
+                                     formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--pool", required=True)
+    parser.add_argument("--human2d", default=str(HERE / "runs" / "human2d-256"))
+    parser.add_argument("--count", type=int, default=12000)
+    parser.add_argument("--size", type=int, default=256)
+    parser.add_argument("--threads", type=int, default=1)
+    arguments = parser.parse_args()
+    torch.set_num_threads(arguments.threads)
+
+    state = trained(arguments.human2d)
+    network = Human2D(**state["architecture"])
+    network.load_state_dict(state["averaged"])
+    network = network.eval().to(memory_format=torch.channels_last)
+    pool = PicturePool(arguments.pool)
+    joints, silhouettes = [], []
+    with torch.no_grad(), torch.autocast("cpu", torch.bfloat16):
+        for rows in tqdm(np.array_split(np.arange(min(arguments.count, len(pool))),
+                                        max(1, arguments.count // 32)), desc="observed"):
+            pictures = batch_of(pool, rows, arguments.size, 1.0)["pictures"]
+            heatmaps, logits = network(pictures.contiguous(memory_format=torch.channels_last))[-1]
+            joints.append(decode(heatmaps.float()).flatten(1).numpy())
+            body = torch.sigmoid((logits[:, 0] - logits[:, 1]).float())
+            silhouettes.append((255 * body).round().to(torch.uint8).numpy())
+    path = Path(arguments.pool) / "observed.npz"
+    np.savez_compressed(path, joints=np.concatenate(joints), silhouette=np.concatenate(silhouettes))
+    print(f"{path}: {sum(map(len, joints))} pictures")
+
+
+if __name__ == "__main__":
+    main()
