@@ -7,7 +7,7 @@ here=$(cd "$(dirname "$0")" && pwd)
 root=$(cd "$here/../.." && pwd)
 data=$root/../shared/data
 pool=$here/.cache/pool
-pictures=30000
+pictures=20000
 minutes=90
 while [ $# -gt 0 ]; do
   case $1 in
@@ -27,11 +27,15 @@ python=$root/.venv/bin/python
 "$python" "$here/photographer/generate.py" --data "$data" --split validation --count 1000 --seed 1 --out "$pool/validation"
 "$python" "$here/photographer/generate.py" --data "$data" --split train --count "$pictures" --seed 0 --out "$pool/train"
 pools=(--pool "$pool/train" --validation "$pool/validation")
-"$python" "$here/train_pose_prior.py" --data "$data"
-"$python" "$here/train_shape_prior.py" "${pools[@]}"
 first=$((minutes * 2 / 3))
 "$python" "$here/train_human2d.py" "${pools[@]}" --size 128 --minutes "$first"
 "$python" "$here/train_human2d.py" "${pools[@]}" --size 256 --batch 16 --rate 5e-4 --minutes $((minutes - first)) \
   --from "$here/runs/human2d-128/checkpoint.pt"
-"$python" "$here/export.py" --validation "$pool/validation"
+# The priors learn from what this Human2D sees: PosePrior first from mocap alone.
+"$python" "$here/observe.py" --pool "$pool/train"
+"$python" "$here/train_pose_prior.py" --data "$data" --minutes 36
+"$python" "$here/train_pose_prior.py" --data "$data" --observed "$pool/train" --minutes 15 --rate 6e-4 \
+  --parameters-only 0 --from "$here/runs/pose_prior/checkpoint.pt" --out "$here/runs/pose_prior-observed"
+"$python" "$here/train_shape_prior.py" "${pools[@]}"
+"$python" "$here/export.py" --pose-prior "$here/runs/pose_prior-observed" --validation "$pool/validation"
 "$python" "$here/evaluate.py" --validation "$pool/validation" --data "$data"
