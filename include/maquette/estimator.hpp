@@ -341,6 +341,7 @@ class basic_estimator {
     const view<float, typename Human2D::silhouette_shape> logits(memory.logits.data());
     networks_.sight(here, typename Human2D::picture_type(memory.picture.data()), heatmaps, logits);
     decode_heatmaps(heatmaps.as_const(), reading.joints);
+    separate_sides(heatmaps.as_const(), reading.joints);
     decode_silhouette(logits.as_const(), reading.body);
     reading.score = person_score(reading);
     reading.milliseconds = watch.lap();

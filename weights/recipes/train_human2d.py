@@ -46,8 +46,13 @@ def losses(outputs, batch):
 
 def decode(heatmaps):
     """Argmax with quarter-pixel refinement toward the larger neighbour: [B, J, 3] in [-1, 1], max."""
-    count, joints, size, _ = heatmaps.shape
-    value, index = heatmaps.flatten(2).max(-1)
+    return decode_at(heatmaps, heatmaps.flatten(2).argmax(-1))
+
+
+def decode_at(heatmaps, index):
+    """The same for given cells [B, J] of the maps."""
+    size = heatmaps.shape[-1]
+    value = heatmaps.flatten(2).gather(-1, index[..., None])[..., 0]
     x, y = index % size, index // size
     padded = functional.pad(heatmaps, (1, 1, 1, 1), mode="replicate").flatten(2)
 
@@ -58,6 +63,32 @@ def decode(heatmaps):
     fx = x + 0.5 + 0.25 * torch.sign(at(1, 0) - at(-1, 0))
     fy = y + 0.5 + 0.25 * torch.sign(at(0, 1) - at(0, -1))
     return torch.stack([fx * 2 / size - 1, fy * 2 / size - 1, value], -1)
+
+
+def separated(heatmaps, joints, same_place=0.7, apart=3):
+    """Parts ankles, knees and wrists that `decode` put onto the same place, as the C++ estimator's
+    `separate_sides`: each side takes its highest or second peak, whichever two add up to most, where
+    two within `apart` cells count `same_place`."""
+    size, joints = heatmaps.shape[-1], joints.clone()
+    everyone = torch.arange(len(heatmaps))
+    for right, left in ((0, 5), (1, 4), (10, 15)):
+        highest, cells = [], []
+        for joint in (right, left):
+            one = heatmaps[:, joint]
+            is_peak = one == functional.max_pool2d(one[:, None], 7, stride=1, padding=3)[:, 0]
+            value, cell = torch.where(is_peak, one, torch.zeros(())).flatten(1).topk(2, -1)
+            highest.append(value)
+            cells.append(cell)
+        difference = torch.stack([cells[0][:, :, None] % size - cells[1][:, None] % size,
+                                  cells[0][:, :, None] // size - cells[1][:, None] // size])
+        together = difference.square().sum(0) < apart * apart
+        total = highest[0][:, :, None] + highest[1][:, None]
+        best = torch.where(together, same_place * total, total).flatten(1).argmax(1)
+        for joint, cell, choice in ((right, cells[0], best // 2), (left, cells[1], best % 2)):
+            found = decode_at(heatmaps[:, joint:joint + 1], cell[everyone, choice][:, None])[:, 0]
+            moved = (choice > 0) & (found[:, 2] > 0)
+            joints[moved, joint] = found[moved]
+    return joints
 
 
 @torch.no_grad()

@@ -6,11 +6,59 @@
 #include <cstddef>
 #include <span>
 
+#include "maquette/body/joints.hpp"
 #include "maquette/core/assert.hpp"
 #include "maquette/core/shape.hpp"
 #include "maquette/core/view.hpp"
 
 namespace maquette {
+
+namespace detail {
+
+/// One heat map's cell as a joint: x, y in [-1, 1] of the crop, moved a quarter of a cell towards
+/// the larger neighbour along each axis, and the cell's value.
+inline void joint_at(const float* map, int size, int cell, float* joint) {
+  const int x = cell % size;
+  const int y = cell / size;
+  const auto at = [&](int row, int column) {
+    return map[std::clamp(row, 0, size - 1) * size + std::clamp(column, 0, size - 1)];
+  };
+  const auto quarter = [](float before, float after) {
+    return after > before ? 0.25F : after < before ? -0.25F : 0.0F;
+  };
+  const float fx = static_cast<float>(x) + 0.5F + quarter(at(y, x - 1), at(y, x + 1));
+  const float fy = static_cast<float>(y) + 0.5F + quarter(at(y - 1, x), at(y + 1, x));
+  joint[0] = fx * (2.0F / static_cast<float>(size)) - 1.0F;
+  joint[1] = fy * (2.0F / static_cast<float>(size)) - 1.0F;
+  joint[2] = map[cell];
+}
+
+inline int highest_cell(const float* map, int size) {
+  return static_cast<int>(std::max_element(map, map + size * size) - map);
+}
+
+/// The highest cell, other than `first`, that none of the cells up to three away exceeds; `first`
+/// if no such cell is above zero.
+inline int second_peak(const float* map, int size, int first) {
+  constexpr int reach = 3;
+  int best = first;
+  float value = 0;
+  for (int cell = 0; cell < size * size; ++cell) {
+    if (cell == first || !(map[cell] > value)) continue;
+    bool peak = true;
+    for (int y = std::max(cell / size - reach, 0);
+         peak && y <= std::min(cell / size + reach, size - 1); ++y)
+      for (int x = std::max(cell % size - reach, 0); x <= std::min(cell % size + reach, size - 1);
+           ++x)
+        peak = peak && map[y * size + x] <= map[cell];
+    if (!peak) continue;
+    best = cell;
+    value = map[cell];
+  }
+  return best;
+}
+
+}  // namespace detail
 
 /// Where the maximum of each heat map lies: [J, 3] of x, y in [-1, 1] of the crop and the maximum
 /// itself as the confidence.
@@ -27,21 +75,52 @@ requires(height<S> == width<S>) void decode_heatmaps(view<const float, S> heatma
                   "decode_heatmaps: x, y and confidence a joint");
   for (int j = 0; j < channels<S>; ++j) {
     const float* const map = heatmaps.data + static_cast<std::size_t>(j) * size * size;
-    const int best = static_cast<int>(std::max_element(map, map + size * size) - map);
-    const int x = best % size;
-    const int y = best / size;
-    const auto at = [&](int row, int column) {
-      return map[std::clamp(row, 0, size - 1) * size + std::clamp(column, 0, size - 1)];
-    };
-    const auto quarter = [](float before, float after) {
-      return after > before ? 0.25F : after < before ? -0.25F : 0.0F;
-    };
-    const float fx = static_cast<float>(x) + 0.5F + quarter(at(y, x - 1), at(y, x + 1));
-    const float fy = static_cast<float>(y) + 0.5F + quarter(at(y - 1, x), at(y + 1, x));
-    float* const joint = joints.data() + 3 * static_cast<std::size_t>(j);
-    joint[0] = fx * (2.0F / size) - 1.0F;
-    joint[1] = fy * (2.0F / size) - 1.0F;
-    joint[2] = map[best];
+    detail::joint_at(map, size, detail::highest_cell(map, size),
+                     joints.data() + 3 * static_cast<std::size_t>(j));
+  }
+}
+
+/// Parts two ankles, knees or wrists that were decoded onto the same place.
+///
+/// A network that cannot tell left from right gives both maps the same two peaks, and the maximum
+/// puts both legs on one. Of the four ways to give each side its highest or second peak, the one
+/// with the largest sum of values is taken, where a way that leaves both within three cells counts
+/// seven tenths. `joints` is what `decode_heatmaps` gave for MPII's 16 joints.
+template <ImageShape S>
+requires(height<S> == width<S> &&
+         channels<S> ==
+             static_cast<int>(mpii16::count)) void separate_sides(view<const float, S> heatmaps,
+                                                                  std::span<float> joints) {
+  constexpr int size = width<S>;
+  constexpr float same_place = 0.7F;
+  constexpr int apart = 3;
+  constexpr std::array<std::array<int, 2>, 3> pairs{{{mpii16::r_ankle, mpii16::l_ankle},
+                                                     {mpii16::r_knee, mpii16::l_knee},
+                                                     {mpii16::r_wrist, mpii16::l_wrist}}};
+  for (const auto& pair : pairs) {
+    std::array<const float*, 2> map{};
+    std::array<std::array<int, 2>, 2> peak{};
+    for (std::size_t side = 0; side < 2; ++side) {
+      map[side] = heatmaps.data + static_cast<std::size_t>(pair[side]) * size * size;
+      peak[side][0] = detail::highest_cell(map[side], size);
+      peak[side][1] = detail::second_peak(map[side], size, peak[side][0]);
+    }
+    float best = -1;
+    std::array<int, 2> chosen{peak[0][0], peak[1][0]};
+    for (const int right : peak[0]) {
+      for (const int left : peak[1]) {
+        const int dx = right % size - left % size;
+        const int dy = right / size - left / size;
+        const float sum = map[0][right] + map[1][left];
+        const float score = dx * dx + dy * dy < apart * apart ? same_place * sum : sum;
+        if (!(score > best)) continue;
+        best = score;
+        chosen = {right, left};
+      }
+    }
+    for (std::size_t side = 0; side < 2; ++side)
+      detail::joint_at(map[side], size, chosen[side],
+                       joints.data() + 3 * static_cast<std::size_t>(pair[side]));
   }
 }
 
