@@ -95,7 +95,7 @@ def main():
     missing = [(folder, rows) for folder, rows in shards if not folder.exists()]
     done = options.count - sum(len(rows) for _, rows in missing)
     # Forked workers share the assets; compile once before.
-    native.library()
+    native.compiled()
     with multiprocessing.get_context("fork").Pool(options.jobs, start_worker,
                                                   (closet, options.split, options.seed)) as pool:
         with tqdm(total=options.count, initial=done, unit="picture") as bar:

@@ -70,7 +70,7 @@ def floats(array):
     return np.ascontiguousarray(array, np.float32)
 
 
-def library():
+def compiled():
     """Compiles the darkroom if its sources changed, and loads it."""
     sources = [FOLDER / "darkroom.cpp", HEADERS / "maquette" / "kernel" / "raster.hpp"]
     digest = hashlib.sha256(b"".join(source.read_bytes() for source in sources)).hexdigest()[:16]
@@ -88,19 +88,19 @@ class darkroom:
     """The compiled renderer. Meshes are `mesh_record` arrays; see darkroom.cpp for units and frames."""
 
     def __init__(self):
-        self.library = library()
+        self.code = compiled()
 
     def silhouette(self, meshes, focal, centre, size, last_label=2):
         """Coverage [size, size] bool of all meshes whose label is at most `last_label`."""
         mask = np.zeros((size, size), np.uint8)
         camera = filled(camera_record, focal=float(focal), centre=centre, width=size, height=size)
-        self.library.darkroom_silhouette(meshes, len(meshes), ctypes.byref(camera), last_label, pointer(mask, c_uint8))
+        self.code.darkroom_silhouette(meshes, len(meshes), ctypes.byref(camera), last_label, pointer(mask, c_uint8))
         return mask > 0
 
     def pose(self, mesh):
         """Skinned vertices [V, 3] in camera axes."""
         out = np.empty((mesh.vertex_count, 3), np.float32)
-        self.library.darkroom_pose(ctypes.byref(mesh), pointer(out, c_float))
+        self.code.darkroom_pose(ctypes.byref(mesh), pointer(out, c_float))
         return out
 
     def draw(self, meshes, focal, centre, size, light, samples=2):
@@ -114,6 +114,6 @@ class darkroom:
         picture = picture_record(pointer(out["colour"], c_uint8), pointer(out["person"], c_uint8),
                                  pointer(out["shade"], c_float), pointer(out["depth"], c_float),
                                  pointer(out["label"], c_uint8), samples)
-        self.library.darkroom_draw(meshes, len(meshes), ctypes.byref(camera), ctypes.byref(light),
+        self.code.darkroom_draw(meshes, len(meshes), ctypes.byref(camera), ctypes.byref(light),
                                    ctypes.byref(picture))
         return out
