@@ -153,7 +153,7 @@ mask. "Mean pose and shape, true root" is the chordal mean of the training poses
 rotation: what guessing costs once the view is known.
 
 How far these are from a blind test: the pictures were never trained on, but the factor by which left and
-right are parted (`separate_sides`) was chosen on the first 400 of them, on 15 settings. Not measured here:
+right are parted (`separate_sides`) was chosen on the first 400 of them, among 13 settings. Not measured here:
 the estimator's own search for the person, its camera and its fit, and any real photograph.
 """)
     print(Path(arguments.out).read_text())
