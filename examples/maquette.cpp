@@ -48,6 +48,7 @@ struct settings {
   std::optional<double> focal;
   unsigned threads = 0;
   bool keep_network_pose = false;
+  bool look_once = false;
 };
 
 /// A message of several lines as one: the first, and how many more there are.
@@ -141,6 +142,7 @@ int run(const settings& chosen) {
   }
   studio with{*loaded, loaded->make_workspace(), {}, {.focal = chosen.focal}, {pool}};
   with.options.refine = !chosen.keep_network_pose;
+  with.options.flip_average = !chosen.look_once;
   if (!chosen.box.empty()) {
     const std::vector<double>& b = chosen.box;
     with.options.box = image_box{b[0], b[1], b[0] + b[2], b[1] + b[3]};
@@ -194,6 +196,8 @@ int main(int count, char** arguments) {
       ->check(CLI::PositiveNumber);
   program.add_flag("--no-refine", chosen.keep_network_pose,
                    "keep the networks' pose, do not bring it onto the joints seen");
+  program.add_flag("--no-flip", chosen.look_once,
+                   "do not look at the mirrored photo as well: faster, less accurate");
   program.add_option("--threads", chosen.threads, "threads to use; default: all processors")
       ->type_name("N")
       ->check(CLI::Range(1, 256));

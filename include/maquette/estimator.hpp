@@ -22,6 +22,7 @@
 #include "maquette/estimator/crop.hpp"
 #include "maquette/estimator/decode.hpp"
 #include "maquette/estimator/find_person.hpp"
+#include "maquette/estimator/mirror.hpp"
 #include "maquette/estimator/weights.hpp"
 #include "maquette/fit/joint_moments.hpp"
 #include "maquette/fit/refine.hpp"
@@ -53,6 +54,8 @@ struct estimate_options {
   std::optional<double> focal{};
   /// Score below which the answer is that there is no person; see `person_score`.
   float least_score = least_person_score;
+  /// Whether Human2D also looks at the mirrored crop, and the mean of both is taken; twice the work.
+  bool flip_average = true;
   /// Whether the pose is brought onto the joints seen after the networks; see `refine_pose`.
   bool refine = true;
   refine_options fit{};
@@ -93,13 +96,15 @@ class estimator_workspace {
         picture(std::size_t{3} * Human2D::input_size * Human2D::input_size),
         heatmaps(Human2D::heatmaps_shape::size),
         logits(Human2D::silhouette_shape::size),
+        mirrored_heatmaps(heatmaps.size()),
+        mirrored_logits(logits.size()),
         smpl(body),
         fit(moments) {}
 
   /// All of it but what grows with the photo.
   [[nodiscard]] std::size_t bytes() const {
     return networks<Human2D>::workspace_bytes + sizeof(*this) + fit.bytes() - sizeof(fit) +
-           sizeof(float) * (picture.size() + heatmaps.size() + logits.size() +
+           sizeof(float) * (picture.size() + 2 * heatmaps.size() + 2 * logits.size() +
                             smpl.v_posed.size() + 2 * smpl.coefficients.size());
   }
 
@@ -107,6 +112,8 @@ class estimator_workspace {
   std::vector<float> picture;
   std::vector<float> heatmaps;
   std::vector<float> logits;
+  std::vector<float> mirrored_heatmaps;
+  std::vector<float> mirrored_logits;
   crop_workspace crop;
   component_workspace components;
   crop_reading reading;
@@ -229,14 +236,15 @@ class basic_estimator {
     const double height = photo.height;
     const context<B> here{backend, workspace.scratch.scratch()};
     crop_reading& reading = workspace.reading;
-    const auto look_at = [&](const crop_box& crop, crop_reading& result) {
-      look(photo, crop, here, workspace, result);
+    const auto glance = [&](const crop_box& crop, crop_reading& result) {
+      look(photo, crop, false, here, workspace, result);
     };
-    if (options.box) {
-      look_at(crop_around(*options.box), reading);
+    if (!options.box)
+      find_person(width, height, glance, workspace.components, reading, workspace.other_reading);
+    if (options.box || options.flip_average) {
+      look(photo, options.box ? crop_around(*options.box) : reading.crop, options.flip_average,
+           here, workspace, reading);
       keep_person(reading, workspace.components);
-    } else {
-      find_person(width, height, look_at, workspace.components, reading, workspace.other_reading);
     }
     out.milliseconds.human2d = reading.milliseconds;
     out.milliseconds.find = std::max(0.0, watch.lap() - reading.milliseconds);
@@ -331,15 +339,25 @@ class basic_estimator {
     mpii_joints<float>(body_, out.vertices, memory.joints, memory.mpii);
   }
 
-  /// Human2D on one crop of the photo.
-  void look(const picture_view& photo, const crop_box& crop, const context<B>& here,
-            workspace_type& memory, crop_reading& reading) const {
+  /// Human2D on one crop of the photo, and on its mirror image where `both_ways`.
+  void look(const picture_view& photo, const crop_box& crop, bool both_ways,
+            const context<B>& here, workspace_type& memory, crop_reading& reading) const {
     detail::stopwatch watch;
     reading.crop = crop;
     crop_to_input(photo, crop, Human2D::input_size, memory.crop, memory.picture);
     const view<float, typename Human2D::heatmaps_shape> heatmaps(memory.heatmaps.data());
     const view<float, typename Human2D::silhouette_shape> logits(memory.logits.data());
     networks_.sight(here, typename Human2D::picture_type(memory.picture.data()), heatmaps, logits);
+    if (both_ways) {
+      const view<float, typename Human2D::heatmaps_shape> other(memory.mirrored_heatmaps.data());
+      const view<float, typename Human2D::silhouette_shape> other_logits(
+          memory.mirrored_logits.data());
+      mirror_picture(memory.picture, Human2D::input_size);
+      networks_.sight(here, typename Human2D::picture_type(memory.picture.data()), other,
+                      other_logits);
+      average_mirrored(heatmaps, other.as_const());
+      average_mirrored(logits, other_logits.as_const());
+    }
     decode_heatmaps(heatmaps.as_const(), reading.joints);
     separate_sides(heatmaps.as_const(), reading.joints);
     decode_silhouette(logits.as_const(), reading.body);

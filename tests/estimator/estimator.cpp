@@ -138,6 +138,30 @@ TEST_CASE("refinement brings the joints closer to those seen and can be left out
   if (cost(*kept) > 0) CHECK(refined->theta != kept->theta);
 }
 
+TEST_CASE("with flip averaging a mirrored photo gives the mirrored silhouette and confidences") {
+  const image photo = pattern(90, 120);
+  image mirrored = photo;
+  for (std::size_t y = 0; y < 120; ++y)
+    for (std::size_t x = 0; x < 90; ++x)
+      for (std::size_t c = 0; c < 3; ++c)
+        mirrored.pixels[(y * 90 + x) * 3 + c] = photo.pixels[(y * 90 + 89 - x) * 3 + c];
+  const estimate_options options{.box = image_box{20, 10, 70, 110}};
+  const result<estimate> plain = credulous()(photo, options);
+  const result<estimate> other = credulous()(mirrored, options);
+  REQUIRE(plain);
+  REQUIRE(other);
+  float worst = 0;
+  for (std::size_t y = 0; y < 64; ++y)
+    for (std::size_t x = 0; x < 64; ++x)
+      worst = std::max(worst, std::abs(plain->silhouette[y * 64 + x] -
+                                       other->silhouette[y * 64 + 63 - x]));
+  CHECK(worst < 1e-4F);
+  for (std::size_t j = 0; j < 16; ++j) {
+    const auto partner = static_cast<std::size_t>(mirror_joint<mpii16>[j]);
+    CHECK(plain->joints[3 * j + 2] == doctest::Approx(other->joints[3 * partner + 2]).epsilon(1e-3));
+  }
+}
+
 TEST_CASE("from the second photo on, an estimate allocates nothing") {
   const image photo = pattern(160, 120);
   const estimate_options options{.fit = {.least_confidence = 0}};

@@ -12,6 +12,7 @@
 #include "maquette/estimator/crop.hpp"
 #include "maquette/estimator/decode.hpp"
 #include "maquette/estimator/find_person.hpp"
+#include "maquette/estimator/mirror.hpp"
 
 using namespace maquette;
 
@@ -288,4 +289,46 @@ TEST_CASE("two legs that were decoded onto one place are parted where a second p
   CHECK(place(joints, mpii16::l_knee) == near);
   CHECK(place(joints, mpii16::r_wrist) == near);
   CHECK(place(joints, mpii16::l_wrist) == far);
+}
+
+TEST_CASE("a picture is mirrored left to right, rows and colours keep their order") {
+  std::vector<float> picture(3 * 5 * 5);
+  for (std::size_t i = 0; i < picture.size(); ++i) picture[i] = static_cast<float>(i);
+  mirror_picture(picture, 5);
+  for (std::size_t y = 0; y < 5; ++y)
+    for (std::size_t x = 0; x < 5; ++x)
+      for (std::size_t c = 0; c < 3; ++c)
+        REQUIRE(picture[(y * 5 + x) * 3 + c] == static_cast<float>((y * 5 + 4 - x) * 3 + c));
+}
+
+TEST_CASE("averaging with the mirrored picture swaps left and right joints") {
+  using maps = shape<16, 64, 64>;
+  std::vector<float> seen(maps::size), mirrored(maps::size);
+  const auto put = [](std::vector<float>& into, int joint, double x, double y) {
+    const std::vector<float> map = gaussian(x, y);
+    std::copy(map.begin(), map.end(), into.begin() + joint * 64 * 64);
+  };
+  put(seen, mpii16::r_wrist, 10.5, 20.5);
+  put(mirrored, mpii16::l_wrist, 64 - 10.5, 20.5);  // the same wrist, as the mirror shows it
+  put(mirrored, mpii16::r_knee, 64 - 40.5, 50.5);   // seen in the mirror only
+  average_mirrored(view<float, maps>(seen.data()), view<const float, maps>(mirrored.data()));
+  std::array<float, 48> joints{};
+  decode_heatmaps(view<const float, maps>(seen.data()), joints);
+  CHECK(joints[3 * mpii16::r_wrist] == doctest::Approx(10.5 / 32 - 1).epsilon(1e-6));
+  CHECK(joints[3 * mpii16::r_wrist + 2] == doctest::Approx(1));
+  CHECK(joints[3 * mpii16::l_knee] == doctest::Approx(40.5 / 32 - 1).epsilon(1e-6));
+  CHECK(joints[3 * mpii16::l_knee + 2] == doctest::Approx(0.5));
+  CHECK(joints[3 * mpii16::l_wrist + 2] == 0);
+  CHECK(joints[3 * mpii16::r_knee + 2] == 0);
+}
+
+TEST_CASE("the silhouette is averaged with the mirrored one") {
+  using logits = shape<2, 4, 4>;
+  std::vector<float> seen(logits::size), mirrored(logits::size);
+  for (std::size_t i = 0; i < seen.size(); ++i) {
+    seen[i] = static_cast<float>(i);
+    mirrored[i] = static_cast<float>(i / 4 * 4 + 3 - i % 4) + 2;
+  }
+  average_mirrored(view<float, logits>(seen.data()), view<const float, logits>(mirrored.data()));
+  for (std::size_t i = 0; i < seen.size(); ++i) CHECK(seen[i] == static_cast<float>(i) + 1);
 }

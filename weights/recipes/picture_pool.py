@@ -84,8 +84,10 @@ def batch_of(pool, indices, size, sigma, generator=None):
     masks = torch.from_numpy(pool.take(indices, "mask")).float()[:, None] / 255
     stored = pictures.shape[-1]
     pictures = pictures.float() / 255
-    if size < stored:
+    if size < stored and stored % size == 0:
         pictures = torch.nn.functional.avg_pool2d(pictures, stored // size)
+    elif size < stored and generator is None:
+        pictures = torch.nn.functional.interpolate(pictures, size, mode="bilinear", antialias=True)
     points = joints[..., :2] * (2 / stored) - 1
     inside = joints[..., 2] > 0
     if generator is not None:

@@ -105,7 +105,9 @@ def main():
         return torch.einsum("bk,kl,bl->b", difference, gram, difference)
 
     def loss_of(network, batch, progress):
-        difference = network(batch["input"]) - batch["beta"]
+        with torch.autocast("cpu", torch.bfloat16):
+            beta = network(batch["input"].contiguous(memory_format=torch.channels_last))
+        difference = beta.float() - batch["beta"]
         loss = difference.square().sum(1).mean()
         vertices = vertex_distance(difference)
         if progress >= 0.4:
@@ -123,9 +125,10 @@ def main():
         difference = network(dressed) - truth
         return dict(validation_vertex_mm=1000 * vertex_distance(difference).mean().sqrt(),
                     mean_shape_vertex_mm=1000 * vertex_distance(truth).mean().sqrt(),
-                    validation_beta0=difference[:, 0].square().mean().sqrt())
+                    **{f"validation_beta{k}": difference[:, k].square().mean().sqrt()
+                       for k in range(3)})
 
-    run = Run(arguments.out, ShapePrior(dropout=0.3), arguments.rate, arguments.minutes,
+    run = Run(arguments.out, ShapePrior(dropout=0.1).to(memory_format=torch.channels_last), arguments.rate, arguments.minutes,
               optimizer=arguments.optimizer)
     run.train(batches(people, arguments.batch, arguments.seed + run.step), loss_of, evaluate,
               every_minutes=1.0)

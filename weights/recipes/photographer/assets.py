@@ -181,6 +181,7 @@ class motion:
         usable = np.array([belongs(names[int(sequence)], "sequences", split) for sequence in data["seq"]])
         self.theta = data["theta"][usable].reshape(-1, 24, 3).astype(np.float64)
         self.sequence = data["seq"][usable]
+        self.joints = joints
         self.groups = poses.grouped(poses.features(self.theta, joints), self.GROUPS)
 
 

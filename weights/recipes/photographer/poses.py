@@ -101,15 +101,6 @@ def free_arm(random, side):
     return theta
 
 
-def free_leg(random, side):
-    """A leg flexed, spread and turned within a healthy hip's limits: [4, 3] for hip, knee, ankle, toes."""
-    theta = np.zeros((4, 3))
-    flexion, spread, turn = random.uniform(-0.4, 2.1), random.uniform(-0.15, 1.05), random.uniform(-0.35, 0.9)
-    theta[0] = axis_angle_of(about(2, side * spread) @ about(0, -flexion) @ about(1, side * turn))
-    theta[1] = [random.uniform(0, 0.25) if random.uniform() < 0.35 else random.uniform(0, 2.4), 0, 0]
-    return theta
-
-
 def free_leg(side, flexed, spread, turned, knee):
     """A leg [4, 3] for hip, knee, ankle, foot from its angles: forward, sideways, outward twist, knee bend."""
     theta = np.zeros((4, 3))
@@ -120,8 +111,8 @@ def free_leg(side, flexed, spread, turned, knee):
 
 def random_legs(random):
     """Leg angles (flexed, spread, turned, knee) of two legs, as in sports and gymnastics."""
-    kind = random.choice(["squat", "lunge", "side_lunge", "one_leg", "kick", "kneel", "any"],
-                         p=[0.22, 0.16, 0.12, 0.16, 0.12, 0.08, 0.14])
+    kind = random.choice(["squat", "lunge", "side_lunge", "one_leg", "kick", "kneel", "sit", "cross_legged", "any"],
+                         p=[0.19, 0.19, 0.13, 0.13, 0.11, 0.06, 0.05, 0.03, 0.11])
     uniform = random.uniform
     straight = (uniform(-0.15, 0.15), uniform(-0.05, 0.2), uniform(-0.1, 0.3), uniform(0, 0.15))
     if kind == "squat":
@@ -141,7 +132,73 @@ def random_legs(random):
                           uniform(0, 0.5))
     if kind == "kneel":
         return tuple((uniform(-0.1, 0.9), uniform(0, 0.4), uniform(0, 0.3), uniform(1.4, 2.4)) for _ in range(2))
+    if kind == "sit":
+        return tuple((uniform(1.1, 1.8), uniform(0, 0.5), uniform(0, 0.4), uniform(0.2, 2.0)) for _ in range(2))
+    if kind == "cross_legged":
+        return tuple((uniform(1.1, 1.7), uniform(0.5, 0.95), uniform(0.5, 1.0), uniform(1.9, 2.5)) for _ in range(2))
     return tuple((uniform(-0.7, 2.1), uniform(-0.15, 1.1), uniform(-0.3, 0.8), uniform(0, 2.3)) for _ in range(2))
+
+
+def nearest_draw(motion, theta, limb, draws, distance_of):
+    """`theta` with `limb` as that one of `draws` [N, 4, 3] whose placed joints [N, 24, 3] have the least `distance_of`."""
+    tried = np.repeat(theta[None], len(draws), 0)
+    tried[:, limb] = draws
+    tried[:, 0] = 0
+    placed = forward_kinematics(motion.joints, rotations_of(tried))[1]
+    best = theta.copy()
+    best[limb] = draws[distance_of(placed).argmin()]
+    return best
+
+
+def foot_on_other_leg(random, motion, theta):
+    """One foot rests against the other leg, between ankle and mid-thigh, the knee to the side or in front."""
+    side = random.choice([-1, 1])
+    limb, (hip, knee, ankle) = (LEFT_LEG, RIGHT_LEG[:3]) if side > 0 else (RIGHT_LEG, LEFT_LEG[:3])
+    theta = theta.copy()
+    theta[RIGHT_LEG if side > 0 else LEFT_LEG] = free_leg(
+        -side, random.uniform(-0.15, 0.3), random.uniform(-0.05, 0.15), random.uniform(-0.1, 0.3), random.uniform(0, 0.3))
+    outward = random.uniform(0.2, 1.1)
+    draws = np.array([free_leg(side, random.uniform(0.1, 1.6), outward + random.uniform(-0.2, 0.2),
+                               random.uniform(0.0, 1.3), random.uniform(0.9, 2.5)) for _ in range(48)])
+    along = random.uniform(0.05, 1.5)
+    beside = np.array([side * 0.07, 0, random.uniform(-0.05, 0.06)])
+
+    def distance(placed):
+        below, above = placed[:, ankle], placed[:, knee]
+        target = below + along * (above - below) if along < 1 else above + (along - 1) * (placed[:, hip] - above)
+        return np.linalg.norm(placed[:, limb[2]] - target - beside, axis=-1)
+
+    return nearest_draw(motion, theta, limb, draws, distance)
+
+
+def hand_on_body(random, motion, theta, side, place):
+    """A hand where people rest or join them; `place` is a rest position on the trunk [3] for the left hand, metres."""
+    limb = LEFT_ARM if side > 0 else RIGHT_ARM
+    bone, position = place
+    draws = np.array([free_arm(random, side) for _ in range(48)])
+    offset = (position + random.normal(0, 0.03, 3)) * [side, 1, 1]
+
+    def distance(placed):
+        wrist, elbow = placed[:, limb[3]], placed[:, limb[1]]
+        # Elbows hang or point to the side rather than up behind the head.
+        return np.linalg.norm(wrist - placed[:, bone] - offset, axis=-1) + 0.1 * np.maximum(
+            0, placed[:, limb[2], 1] - elbow[:, 1])
+
+    return nearest_draw(motion, theta, limb, draws, distance)
+
+
+# Joint and offset of a left wrist: on the hip, arms folded, palms together, behind the back, at the head, at the neck.
+HAND_PLACES = [(1, [0.1, 0.12, 0.06]), (9, [-0.1, -0.1, 0.2]), (9, [0.02, -0.02, 0.2]), (0, [0.05, 0.03, -0.18]),
+               (15, [0.1, 0.1, 0.05]), (12, [0.07, 0.0, 0.1]), (4, [0.0, 0.06, 0.08])]
+
+
+def touching_arms(random, motion, theta):
+    """One or both hands on the body, in one place or each in its own."""
+    places = [(bone, np.array(offset)) for bone, offset in HAND_PLACES]
+    first = places[random.integers(len(places))]
+    second = first if random.uniform() < 0.6 else places[random.integers(len(places))]
+    theta = hand_on_body(random, motion, theta, 1, first)
+    return hand_on_body(random, motion, theta, -1, second) if random.uniform() < 0.75 else theta
 
 
 def bent_trunk(random):
@@ -161,6 +218,8 @@ def exercise(random, motion):
     sides = (1, -1) if random.uniform() < 0.5 else (-1, 1)
     for side, angles in zip(sides, legs):
         theta[LEFT_LEG if side > 0 else RIGHT_LEG] = free_leg(side, *angles)
+    if random.uniform() < 0.2:
+        theta = foot_on_other_leg(random, motion, theta)
     theta[TRUNK] = bent_trunk(random)
     arms = random.uniform()
     if arms < 0.35:
@@ -168,20 +227,24 @@ def exercise(random, motion):
         theta[LEFT_ARM], theta[RIGHT_ARM] = left, left * MIRROR_SIGN
     elif arms < 0.7:
         theta[LEFT_ARM], theta[RIGHT_ARM] = free_arm(random, 1), free_arm(random, -1)
+    elif arms < 0.9:
+        theta = touching_arms(random, motion, theta)
     return theta
 
 
 def random_pose(random, motion):
     """A pose [24, 3]; its root keeps the recorded lean but not the heading."""
     kind = random.uniform()
-    if kind < 0.2:
+    if kind < 0.28:
         theta = exercise(random, motion)
     else:
         theta = random_frame(random, motion).copy()
-    if 0.2 <= kind < 0.42:
+    if 0.28 <= kind < 0.46:
         limbs = [RIGHT_ARM, LEFT_ARM, ARMS, RIGHT_LEG + LEFT_LEG, ARMS + TRUNK][random.integers(5)]
         theta[limbs] = random_frame(random, motion)[limbs]
-    elif 0.42 <= kind < 0.52:
+    elif 0.46 <= kind < 0.52:
+        theta = touching_arms(random, motion, theta)
+    elif 0.52 <= kind < 0.6:
         for limb, side in ((LEFT_ARM, 1), (RIGHT_ARM, -1)):
             if random.uniform() < 0.7:
                 theta[limb] = free_arm(random, side)

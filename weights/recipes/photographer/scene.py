@@ -34,7 +34,7 @@ class crop_rejected(Exception):
 
 def random_heading(random):
     """Angle from facing the camera; people in photographs face it more often than not."""
-    return random.uniform(-np.pi, np.pi) if random.uniform() < 0.55 else random.normal(0, 0.7)
+    return random.uniform(-np.pi, np.pi) if random.uniform() < 0.45 else random.normal(0, 0.7)
 
 
 def random_pitch(random):
