@@ -47,7 +47,8 @@ struct stage_times {
 
 /// What is known about one photo before it is looked at.
 struct estimate_options {
-  /// The person's box in photo pixels; without one the person is searched for.
+  /// The person's box in photo pixels; without one the person is searched for. Who gives a box says
+  /// that there is a person: `least_score` is not asked then.
   std::optional<image_box> box{};
   /// The photo's focal length in its pixels, the principal point being its middle; without one the
   /// focal length is 5000 at a crop of 256 pixels.
@@ -219,7 +220,7 @@ class basic_estimator {
   /// Estimates the person in a photo into `out`; see `estimate`.
   ///
   /// Allocates nothing once `workspace` and `out` have served a photo of that size. Errors:
-  /// no_person; malformed (a photo without pixels, a box without area).
+  /// no_person; malformed (a photo without pixels, a box without area or beside the photo).
   result<void> operator()(const picture_view& photo, const estimate_options& options,
                           workspace_type& workspace, estimate& out, const B& backend = {}) const {
     if (photo.pixels == nullptr || photo.width < 1 || photo.height < 1)
@@ -228,6 +229,9 @@ class basic_estimator {
       return error{errc::malformed, "expected a box of at least one pixel each way, found one of " +
                                         std::to_string(options.box->width()) + " x " +
                                         std::to_string(options.box->height())};
+    if (options.box && !(options.box->right > 0 && options.box->left < photo.width &&
+                         options.box->bottom > 0 && options.box->top < photo.height))
+      return error{errc::malformed, "expected a box that shows a part of the photo, found one beside it"};
     if (options.focal && !(*options.focal > 0))
       return error{errc::malformed, "expected a focal length above 0 pixels, found " +
                                         std::to_string(*options.focal)};
@@ -250,7 +254,7 @@ class basic_estimator {
     out.milliseconds.find = std::max(0.0, watch.lap() - reading.milliseconds);
     out.score = reading.score;
     const std::optional<image_box> seen = person_box(reading, width, height);
-    if (!(reading.score >= options.least_score) || !seen)
+    if (!options.box && (!(reading.score >= options.least_score) || !seen))
       return error{errc::no_person,
                    "expected a person, found none: the best score is " +
                        std::to_string(std::max(reading.score, 0.0F)) + " where at least " +

@@ -191,7 +191,11 @@ TEST_CASE("nobody, no photo, no box, no focal length: each has its error") {
   CHECK(!credulous()(photo, {.focal = 0.0}));
   const auto outside = credulous()(photo, {.box = image_box{500, 500, 600, 600}});
   REQUIRE(!outside);
-  CHECK(outside.error().code == errc::no_person);
+  CHECK(outside.error().code == errc::malformed);
+
+  // Whoever gives a box knows that there is somebody.
+  CHECK(!credulous()(photo, {.least_score = 2}));
+  CHECK(credulous()(photo, {.box = image_box{5, 5, 40, 40}, .least_score = 2}));
 }
 
 TEST_CASE("a weights file that is not for this program is refused by what it says of itself") {

@@ -3,7 +3,8 @@
     python weights/recipes/observe.py --pool POOL --human2d runs/human2d-256 --count 12000
 
 Writes POOL/observed.npz: `joints` [n, 48] (x, y in [-1, 1], confidence) and `silhouette` [n, 64, 64]
-(probability of body, 0 to 255) of the pool's first n pictures.
+(probability of body, 0 to 255) of the pool's first n pictures, as the estimator reads them: averaged with
+the mirror image, left and right parted.
 """
 import argparse
 from pathlib import Path
@@ -14,10 +15,20 @@ from tqdm import tqdm
 
 from export import trained
 from networks import Human2D
-from picture_pool import PicturePool, batch_of
-from train_human2d import decode
+from picture_pool import MIRRORED_JOINTS, PicturePool, batch_of
+from train_human2d import decode, separated
 
 HERE = Path(__file__).resolve().parent
+
+
+def look(network, pictures):
+    """Heat maps and body-minus-background logits of the last stack, averaged with the mirror image's."""
+    outputs = []
+    for one in (pictures, pictures.flip(-1)):
+        heatmaps, logits = network(one.contiguous(memory_format=torch.channels_last))[-1]
+        outputs.append((heatmaps.float(), (logits[:, 0] - logits[:, 1]).float()))
+    (heatmaps, body), (mirrored, mirrored_body) = outputs
+    return (heatmaps + mirrored[:, MIRRORED_JOINTS].flip(-1)) / 2, (body + mirrored_body.flip(-1)) / 2
 
 
 def main():
@@ -41,10 +52,9 @@ def main():
         for rows in tqdm(np.array_split(np.arange(min(arguments.count, len(pool))),
                                         max(1, arguments.count // 32)), desc="observed"):
             pictures = batch_of(pool, rows, arguments.size, 1.0)["pictures"]
-            heatmaps, logits = network(pictures.contiguous(memory_format=torch.channels_last))[-1]
-            joints.append(decode(heatmaps.float()).flatten(1).numpy())
-            body = torch.sigmoid((logits[:, 0] - logits[:, 1]).float())
-            silhouettes.append((255 * body).round().to(torch.uint8).numpy())
+            heatmaps, body = look(network, pictures)
+            joints.append(separated(heatmaps, decode(heatmaps)).flatten(1).numpy())
+            silhouettes.append((255 * torch.sigmoid(body)).round().to(torch.uint8).numpy())
     path = Path(arguments.pool) / "observed.npz"
     np.savez_compressed(path, joints=np.concatenate(joints), silhouette=np.concatenate(silhouettes))
     print(f"{path}: {sum(map(len, joints))} pictures")

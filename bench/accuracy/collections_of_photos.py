@@ -1,0 +1,85 @@
+"""The validation sets: which photographs, where the person is, what is known about it."""
+import csv
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from measures import LSP
+
+# Joints end before heads' hair, hands and soles: the box of joints is made an eighth larger.
+JOINT_BOX = 1.12
+
+
+@dataclass
+class Case:
+    """One photograph with the person's box (left, top, right, bottom) and what else is known."""
+    photo: Path
+    box: np.ndarray
+    joints: np.ndarray = None       # [14, 3] LSP order: x, y, labelled
+    mask: Path = None
+    upright: bool = None
+    more: dict = field(default_factory=dict)
+
+
+def box_of_joints(points):
+    low, high = points.min(0), points.max(0)
+    middle, half = (low + high) / 2, (high - low) * JOINT_BOX / 2
+    half = np.maximum(half, 4)
+    return np.concatenate([middle - half, middle + half])
+
+
+def box_of_mask(mask):
+    columns, rows = np.flatnonzero(mask.any(0)), np.flatnonzero(mask.any(1))
+    return np.array([columns[0], rows[0], columns[-1] + 1, rows[-1] + 1], float)
+
+
+def is_upright(joints):
+    """Whether the neck is above the middle of the hips, within 45 degrees of straight up."""
+    hips = [LSP.index("r_hip"), LSP.index("l_hip")]
+    neck = LSP.index("neck")
+    if not joints[hips + [neck], 2].all():
+        return False
+    up = joints[neck, :2] - joints[hips, :2].mean(0)
+    return bool(-up[1] > abs(up[0]))
+
+
+def lspet_validation(data):
+    """The last tenth of Leeds Sports Pose Extended; those whose torso is labelled."""
+    folder = Path(data) / "lspet"
+    rows = list(csv.DictReader(open(folder / "joints.csv", newline="")))
+    cases = []
+    for row in rows[len(rows) * 9 // 10:]:
+        joints = np.array([[float(row[f"{name}_{axis}"]) for axis in ("x", "y", "visible")] for name in LSP])
+        if not joints[[LSP.index("r_hip"), LSP.index("l_shoulder")], 2].all():
+            continue
+        cases.append(Case(folder / "images" / row["file"], box_of_joints(joints[joints[:, 2] > 0, :2]),
+                          joints=joints, upright=is_upright(joints)))
+    return cases
+
+
+def ccp_validation(data):
+    """The last tenth of Clothing Co-Parsing."""
+    folder = Path(data) / "ccp"
+    photos = sorted((folder / "photos").glob("*.jpg"))
+    cases = []
+    for photo in photos[len(photos) * 9 // 10:]:
+        mask = folder / "masks" / (photo.stem + ".png")
+        cases.append(Case(photo, box_of_mask(np.asarray(Image.open(mask).convert("L")) > 0), mask=mask))
+    return cases
+
+
+def synthetic_validation(pool, folder):
+    """The photographer's pictures as PNG files in `folder`; the box is such that the crop is the whole picture."""
+    folder = Path(folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    cases = []
+    side = pool.take(np.array([0]), "images").shape[1]
+    margin = side * (1 - 1 / 1.25) / 2
+    for index in range(len(pool)):
+        path = folder / f"{index:05d}.png"
+        if not path.exists():
+            Image.fromarray(pool.take(np.array([index]), "images")[0]).save(path)
+        cases.append(Case(path, np.array([margin, margin, side - margin, side - margin]), more=dict(row=index)))
+    return cases

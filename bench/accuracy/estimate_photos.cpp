@@ -1,0 +1,127 @@
+// SPDX-License-Identifier: Apache-2.0
+// Runs the estimator over a list of photos and writes what it found, a line of JSON a photo, for
+// report.py to measure.
+#include <CLI/CLI.hpp>
+#include <cstdio>
+#include <exception>
+#include <fstream>
+#include <sstream>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "../../examples/pictures.hpp"
+#include "../../examples/result_folder.hpp"
+#include "../../examples/thread_pool.hpp"
+#include "maquette/estimator.hpp"
+#include "maquette/io/image.hpp"
+
+using namespace maquette;
+
+namespace {
+
+struct settings {
+  std::string list;
+  std::string out;
+  std::string masks;
+  std::string weights = MAQUETTE_SOURCE_DIR "/weights/maquette.safetensors";
+  std::string body = MAQUETTE_SOURCE_DIR "/weights/body.npz";
+  unsigned threads = 0;
+  bool keep_network_pose = false;
+  bool look_once = false;
+};
+
+/// One line of the list: a photo and, where it is known, the person's box (left, top, right, bottom),
+/// separated by tabs.
+struct listed_photo {
+  std::string path;
+  std::optional<image_box> box;
+};
+
+result<std::vector<listed_photo>> read_list(const std::string& path) {
+  std::ifstream file(path);
+  if (!file) return error{errc::not_found, path + ": expected a list of photos, found no such file"};
+  std::vector<listed_photo> photos;
+  for (std::string line; std::getline(file, line);) {
+    const std::size_t tab = line.find('\t');
+    listed_photo photo{line.substr(0, tab), {}};
+    if (tab != std::string::npos) {
+      image_box box{};
+      std::istringstream numbers(line.substr(tab));
+      if (!(numbers >> box.left >> box.top >> box.right >> box.bottom))
+        return error{errc::malformed, path + ": expected a photo and four numbers, found '" + line + "'"};
+      photo.box = box;
+    }
+    photos.push_back(std::move(photo));
+  }
+  return photos;
+}
+
+result<void> write_masks(const std::string& stem, const image& photo, const estimate& found,
+                         const body_model& body) {
+  const auto write = [&](const char* what, const std::vector<std::uint8_t>& mask) {
+    return write_png(stem + what, photo.width, photo.height, 1, mask);
+  };
+  if (auto done = write(".seen.png", draw_seen_silhouette(photo, found)); !done) return done;
+  return write(".body.png", draw_body_silhouette(photo, found, body));
+}
+
+int run(const settings& chosen) {
+  const auto fail = [](const error& e) {
+    std::fprintf(stderr, "estimate_photos: %s\n", e.message.c_str());
+    return 1;
+  };
+  const result<std::vector<listed_photo>> photos = read_list(chosen.list);
+  if (!photos) return fail(photos.error());
+  thread_pool pool(chosen.threads != 0 ? chosen.threads
+                                       : std::max(1U, std::thread::hardware_concurrency()));
+  const result<estimator> person = estimator::load(chosen.weights, chosen.body, {.threads = pool});
+  if (!person) return fail(person.error());
+  estimator::workspace_type memory = person->make_workspace();
+  estimate found;
+  std::ofstream out(chosen.out);
+  for (std::size_t i = 0; i < photos->size(); ++i) {
+    const listed_photo& listed = (*photos)[i];
+    const result<image> photo = read_image(listed.path);
+    if (!photo) return fail(photo.error());
+    const estimate_options options{.box = listed.box,
+                                   .flip_average = !chosen.look_once,
+                                   .refine = !chosen.keep_network_pose};
+    nlohmann::ordered_json line;
+    if (const auto done = (*person)(*photo, options, memory, found, {pool}); !done) {
+      line = {{"photo", listed.path}, {"error", done.error().message}};
+    } else {
+      line = result_json(listed.path, *photo, found);
+      if (!chosen.masks.empty())
+        if (auto written = write_masks(chosen.masks + "/" + std::to_string(i), *photo, found,
+                                       person->body());
+            !written)
+          return fail(written.error());
+    }
+    out << line.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace) << '\n';
+  }
+  out.flush();
+  return out ? 0 : fail({errc::unwritable, chosen.out + ": could not be written"});
+}
+
+}  // namespace
+
+int main(int count, char** arguments) {
+  settings chosen;
+  CLI::App program("Estimates every photo of a list.", "estimate_photos");
+  program.add_option("--list", chosen.list, "a photo a line, and its box: left top right bottom")->required();
+  program.add_option("--out", chosen.out, "what was found, a line of JSON a photo")->required();
+  program.add_option("--masks", chosen.masks, "folder for NUMBER.seen.png and NUMBER.body.png");
+  program.add_option("--weights", chosen.weights, "trained networks")->capture_default_str();
+  program.add_option("--body", chosen.body, "body model")->capture_default_str();
+  program.add_option("--threads", chosen.threads, "threads to use; default: all processors");
+  program.add_flag("--no-refine", chosen.keep_network_pose, "keep the networks' pose");
+  program.add_flag("--no-flip", chosen.look_once, "do not look at the mirrored photo as well");
+  CLI11_PARSE(program, count, arguments);
+  try {
+    return run(chosen);
+  } catch (const std::exception& exception) {
+    std::fprintf(stderr, "estimate_photos: %s\n", exception.what());
+    return 2;
+  }
+}
