@@ -1,14 +1,14 @@
 #!/usr/bin/env bash
 # From the data to everything in weights/: body, pictures, three trained networks, one file.
 #   weights/recipes/make_all.sh [--data DIR] [--pool DIR] [--pictures N] [--minutes M]
-# --minutes is the time of Human2D's two trainings together; every step resumes where it stopped.
+# --minutes is the time of Human2D's three trainings together; every step resumes where it stopped.
 set -euo pipefail
 here=$(cd "$(dirname "$0")" && pwd)
 root=$(cd "$here/../.." && pwd)
 data=$root/../shared/data
 pool=$here/.cache/pool
-pictures=20000
-minutes=90
+pictures=30000
+minutes=240
 while [ $# -gt 0 ]; do
   case $1 in
     --data) data=$2 ;;
@@ -27,15 +27,17 @@ python=$root/.venv/bin/python
 "$python" "$here/photographer/generate.py" --data "$data" --split validation --count 1000 --seed 1 --out "$pool/validation"
 "$python" "$here/photographer/generate.py" --data "$data" --split train --count "$pictures" --seed 0 --out "$pool/train"
 pools=(--pool "$pool/train" --validation "$pool/validation")
-first=$((minutes * 2 / 3))
-"$python" "$here/train_human2d.py" "${pools[@]}" --size 128 --minutes "$first"
-"$python" "$here/train_human2d.py" "${pools[@]}" --size 256 --batch 16 --rate 5e-4 --minutes $((minutes - first)) \
+# Small pictures first: a step costs with the square of their side, and the network is fully convolutional.
+"$python" "$here/train_human2d.py" "${pools[@]}" --size 128 --minutes $((minutes / 3))
+"$python" "$here/train_human2d.py" "${pools[@]}" --size 192 --rate 9e-4 --minutes $((minutes / 3)) \
   --from "$here/runs/human2d-128/checkpoint.pt"
+"$python" "$here/train_human2d.py" "${pools[@]}" --size 256 --batch 16 --rate 5e-4 --minutes $((minutes / 3)) \
+  --from "$here/runs/human2d-192/checkpoint.pt"
 # The priors learn from what this Human2D sees: PosePrior first from mocap alone.
 "$python" "$here/observe.py" --pool "$pool/train"
 "$python" "$here/train_pose_prior.py" --data "$data" --minutes 36
 "$python" "$here/train_pose_prior.py" --data "$data" --observed "$pool/train" --minutes 15 --rate 6e-4 \
   --parameters-only 0 --from "$here/runs/pose_prior/checkpoint.pt" --out "$here/runs/pose_prior-observed"
-"$python" "$here/train_shape_prior.py" "${pools[@]}"
+"$python" "$here/train_shape_prior.py" "${pools[@]}" --minutes 25
 "$python" "$here/export.py" --pose-prior "$here/runs/pose_prior-observed" --validation "$pool/validation"
-"$python" "$here/evaluate.py" --validation "$pool/validation" --data "$data"
+"$root/bench/accuracy/run.sh" --data "$data" --pool "$pool/validation"
