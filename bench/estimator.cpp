@@ -23,10 +23,9 @@ namespace {
 const estimator& untrained() {
   static const estimator loaded = [] {
     const auto body = read_file(MAQUETTE_SOURCE_DIR "/weights/body.npz");
-    result<estimator> made =
-        body ? estimator::load(synthetic::complete_weights(true).bytes(), *body,
-                               {.self_test = false})
-             : result<estimator>(body.error());
+    result<estimator> made = body ? estimator::load(synthetic::complete_weights(true).bytes(),
+                                                    *body, {.self_test = false})
+                                  : result<estimator>(body.error());
     if (!made) {
       std::fprintf(stderr, "%s\n", made.error().message.c_str());
       std::exit(1);
@@ -81,8 +80,16 @@ void estimate_photo(benchmark::State& state, bool with_box) {
 }  // namespace
 
 BENCHMARK_CAPTURE(estimate_photo, box_given, true)
-    ->ArgName("threads")->Arg(1)->Arg(2)->Unit(benchmark::kMillisecond)->UseRealTime();
+    ->ArgName("threads")
+    ->Arg(1)
+    ->Arg(2)
+    ->Unit(benchmark::kMillisecond)
+    ->UseRealTime();
 BENCHMARK_CAPTURE(estimate_photo, search, false)
-    ->ArgName("threads")->Arg(1)->Arg(2)->Unit(benchmark::kMillisecond)->UseRealTime();
+    ->ArgName("threads")
+    ->Arg(1)
+    ->Arg(2)
+    ->Unit(benchmark::kMillisecond)
+    ->UseRealTime();
 
 BENCHMARK_MAIN();

@@ -83,8 +83,9 @@ std::vector<std::string> list_photos(const std::vector<std::string>& inputs,
       if (entry.is_regular_file(failure) && is_picture(entry.path()))
         found.push_back(entry.path().string());
     if (found.empty())
-      complaints.push_back(input + ": expected a folder with PNG, JPEG, BMP, PPM or PGM pictures, "
-                                   "found none");
+      complaints.push_back(input +
+                           ": expected a folder with PNG, JPEG, BMP, PPM or PGM pictures, "
+                           "found none");
     std::sort(found.begin(), found.end());
     photos.insert(photos.end(), found.begin(), found.end());
   }
@@ -134,8 +135,7 @@ int run(const settings& chosen) {
 
   thread_pool pool(chosen.threads != 0 ? chosen.threads
                                        : std::max(1U, std::thread::hardware_concurrency()));
-  const result<estimator> loaded =
-      estimator::load(chosen.weights, chosen.body, {.threads = pool});
+  const result<estimator> loaded = estimator::load(chosen.weights, chosen.body, {.threads = pool});
   if (!loaded) {
     std::fprintf(stderr, "maquette: %s\n", one_sentence(loaded.error().message).c_str());
     return 2;
@@ -177,9 +177,11 @@ int main(int count, char** arguments) {
   settings chosen;
   CLI::App program("Turns photographs of a person into SMPL bodies.", "maquette");
   program.footer(examples);
-  program.add_option("PHOTO", chosen.inputs, "photos (PNG, JPEG, BMP, PPM, PGM) or folders of them")
+  program
+      .add_option("PHOTO", chosen.inputs, "photos (PNG, JPEG, BMP, PPM, PGM) or folders of them")
       ->required();
-  program.add_option("--out", chosen.out, "folder of the results")->type_name("DIR")
+  program.add_option("--out", chosen.out, "folder of the results")
+      ->type_name("DIR")
       ->capture_default_str();
   program.add_option("--weights", chosen.weights, "trained networks, one safetensors file")
       ->type_name("FILE")

@@ -26,9 +26,9 @@ inline maquette::image draw_overlay(const maquette::image& photo, const maquette
   };
   const int width = scaled(photo.width);
   const int height = scaled(photo.height);
-  const image small = crop_resize(
-      photo, {0, 0, static_cast<float>(photo.width), static_cast<float>(photo.height)}, width,
-      height);
+  const image small =
+      crop_resize(photo, {0, 0, static_cast<float>(photo.width), static_cast<float>(photo.height)},
+                  width, height);
   shading_workspace shading;
   const auto on = [&](image& panel) { return canvas{panel.pixels, width, height}; };
 

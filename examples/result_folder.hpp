@@ -1,15 +1,19 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
+#include <signal.h>
 #include <unistd.h>
 
 #include <array>
+#include <cerrno>
 #include <cmath>
 #include <cstddef>
 #include <cstdint>
+#include <cstdlib>
 #include <filesystem>
 #include <nlohmann/json.hpp>
 #include <span>
 #include <string>
+#include <string_view>
 #include <system_error>
 #include <utility>
 #include <vector>
@@ -42,9 +46,10 @@ class result_folder {
   maquette::result<void> create() const {
     std::error_code failure;
     if (std::filesystem::exists(path_) && !std::filesystem::exists(path_ / "result.json"))
-      return maquette::error{maquette::errc::unwritable,
-                             path_.string() +
-                                 ": expected no such file, or a folder that this program wrote"};
+      return maquette::error{
+          maquette::errc::unwritable,
+          path_.string() + ": expected no such file, or a folder that this program wrote"};
+    remove_abandoned();
     std::filesystem::remove_all(partial_, failure);
     std::filesystem::create_directories(partial_, failure);
     if (failure) return unwritable(failure);
@@ -63,8 +68,23 @@ class result_folder {
 
  private:
   [[nodiscard]] std::filesystem::path beside(const char* what) const {
-    return path_.parent_path() / ("." + path_.filename().string() + "." +
-                                  std::to_string(::getpid()) + "." + what);
+    return path_.parent_path() /
+           ("." + path_.filename().string() + "." + std::to_string(::getpid()) + "." + what);
+  }
+  /// Removes what runs that were killed in the middle of this folder have left beside it.
+  void remove_abandoned() const {
+    const std::string prefix = "." + path_.filename().string() + ".";
+    std::error_code ignored;
+    for (const auto& entry : std::filesystem::directory_iterator(
+             path_.has_parent_path() ? path_.parent_path() : ".", ignored)) {
+      const std::string name = entry.path().filename().string();
+      if (!name.starts_with(prefix) || !name.ends_with(".partial")) continue;
+      char* end = nullptr;
+      const long process = std::strtol(name.c_str() + prefix.size(), &end, 10);
+      if (process <= 0 || std::string_view(end) != ".partial") continue;
+      if (::kill(static_cast<pid_t>(process), 0) == 0 || errno != ESRCH) continue;
+      std::filesystem::remove_all(entry.path(), ignored);
+    }
   }
   [[nodiscard]] maquette::error unwritable(const std::error_code& failure) const {
     return {maquette::errc::unwritable,
@@ -121,8 +141,7 @@ inline maquette::result<void> write_meshes(const result_folder& folder,
 }
 
 /// Numbers as rows of `width`, rounded to as many decimals as they are good for.
-inline nlohmann::ordered_json rows(std::span<const float> values, std::size_t width,
-                                   int decimals) {
+inline nlohmann::ordered_json rows(std::span<const float> values, std::size_t width, int decimals) {
   const double scale = std::pow(10.0, decimals);
   nlohmann::ordered_json list = nlohmann::ordered_json::array();
   for (std::size_t i = 0; i < values.size(); ++i) {

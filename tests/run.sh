@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Sets up, builds and runs every test. Needs nothing but a Debian 12 machine and this folder.
-#   tests/run.sh            everything: GCC, Clang, sanitizers, headers, consumers, the main program
+#   tests/run.sh            everything: the format, GCC, Clang, sanitizers, headers, consumers, the main program
 #   tests/run.sh quick      only the GCC build and its tests
 set -euo pipefail
 root=$(cd "$(dirname "$0")/.." && pwd)
@@ -22,6 +22,12 @@ build_and_test() { # preset
   ctest --test-dir "$2" --output-on-failure -j "$jobs"
 }
 
+if [ "${1:-}" != quick ]; then
+  step "format"
+  install_dependencies clang-format
+  find include examples bench tests weights/recipes \( -name '*.hpp' -o -name '*.cpp' \) -print0 |
+    xargs -0 clang-format --dry-run -Werror
+fi
 build_and_test strict-gcc build-gcc
 if [ "${1:-}" != quick ]; then
   build_and_test strict-clang build-clang

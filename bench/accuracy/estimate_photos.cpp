@@ -31,8 +31,8 @@ struct settings {
   bool look_once = false;
 };
 
-/// One line of the list: a photo and, where it is known, the person's box (left, top, right, bottom),
-/// separated by tabs.
+/// One line of the list: a photo and, where it is known, the person's box (left, top, right,
+/// bottom), separated by tabs.
 struct listed_photo {
   std::string path;
   std::optional<image_box> box;
@@ -40,7 +40,8 @@ struct listed_photo {
 
 result<std::vector<listed_photo>> read_list(const std::string& path) {
   std::ifstream file(path);
-  if (!file) return error{errc::not_found, path + ": expected a list of photos, found no such file"};
+  if (!file)
+    return error{errc::not_found, path + ": expected a list of photos, found no such file"};
   std::vector<listed_photo> photos;
   for (std::string line; std::getline(file, line);) {
     const std::size_t tab = line.find('\t');
@@ -49,7 +50,8 @@ result<std::vector<listed_photo>> read_list(const std::string& path) {
       image_box box{};
       std::istringstream numbers(line.substr(tab));
       if (!(numbers >> box.left >> box.top >> box.right >> box.bottom))
-        return error{errc::malformed, path + ": expected a photo and four numbers, found '" + line + "'"};
+        return error{errc::malformed,
+                     path + ": expected a photo and four numbers, found '" + line + "'"};
       photo.box = box;
     }
     photos.push_back(std::move(photo));
@@ -84,17 +86,16 @@ int run(const settings& chosen) {
     const listed_photo& listed = (*photos)[i];
     const result<image> photo = read_image(listed.path);
     if (!photo) return fail(photo.error());
-    const estimate_options options{.box = listed.box,
-                                   .flip_average = !chosen.look_once,
-                                   .refine = !chosen.keep_network_pose};
+    const estimate_options options{
+        .box = listed.box, .flip_average = !chosen.look_once, .refine = !chosen.keep_network_pose};
     nlohmann::ordered_json line;
     if (const auto done = (*person)(*photo, options, memory, found, {pool}); !done) {
       line = {{"photo", listed.path}, {"error", done.error().message}};
     } else {
       line = result_json(listed.path, *photo, found);
       if (!chosen.masks.empty())
-        if (auto written = write_masks(chosen.masks + "/" + std::to_string(i), *photo, found,
-                                       person->body());
+        if (auto written =
+                write_masks(chosen.masks + "/" + std::to_string(i), *photo, found, person->body());
             !written)
           return fail(written.error());
     }
@@ -109,7 +110,8 @@ int run(const settings& chosen) {
 int main(int count, char** arguments) {
   settings chosen;
   CLI::App program("Estimates every photo of a list.", "estimate_photos");
-  program.add_option("--list", chosen.list, "a photo a line, and its box: left top right bottom")->required();
+  program.add_option("--list", chosen.list, "a photo a line, and its box: left top right bottom")
+      ->required();
   program.add_option("--out", chosen.out, "what was found, a line of JSON a photo")->required();
   program.add_option("--masks", chosen.masks, "folder for NUMBER.seen.png and NUMBER.body.png");
   program.add_option("--weights", chosen.weights, "trained networks")->capture_default_str();

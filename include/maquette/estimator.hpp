@@ -55,7 +55,8 @@ struct estimate_options {
   std::optional<double> focal{};
   /// Score below which the answer is that there is no person; see `person_score`.
   float least_score = least_person_score;
-  /// Whether Human2D also looks at the mirrored crop, and the mean of both is taken; twice the work.
+  /// Whether Human2D also looks at the mirrored crop, and the mean of both is taken; twice the
+  /// work.
   bool flip_average = true;
   /// Whether the pose is brought onto the joints seen after the networks; see `refine_pose`.
   bool refine = true;
@@ -66,26 +67,26 @@ struct estimate_options {
 ///
 /// The camera's frame is x right, y down, z forward, in metres; photo pixels have centres at .5.
 struct estimate {
-  crop_box crop;                  ///< what the networks looked at, in photo pixels
-  image_box box;                  ///< the person's box in photo pixels
-  float score = 0;                ///< how sure it is that there is a person; see `person_score`
-  std::array<float, 48> joints{};       ///< [16, 3] as seen: x, y in photo pixels, confidence
-  std::array<float, 64 * 64> silhouette{};  ///< [64, 64] as seen: probability of body in the crop
-  std::array<float, 72> theta{};        ///< [24, 3] axis-angle, the root in the camera's frame
-  std::array<float, 10> beta{};         ///< shape
-  vec3<double> translation{};           ///< added to SMPL's result, camera's frame
-  camera view;                          ///< from the camera's frame to photo pixels
-  std::vector<float> vertices;          ///< [V, 3] without the translation
-  std::array<float, 72> joints_3d{};    ///< [24, 3] with the translation
+  crop_box crop;                   ///< what the networks looked at, in photo pixels
+  image_box box;                   ///< the person's box in photo pixels
+  float score = 0;                 ///< how sure it is that there is a person; see `person_score`
+  std::array<float, 48> joints{};  ///< [16, 3] as seen: x, y in photo pixels, confidence
+  std::array<float, 64 * 64> silhouette{};   ///< [64, 64] as seen: probability of body in the crop
+  std::array<float, 72> theta{};             ///< [24, 3] axis-angle, the root in the camera's frame
+  std::array<float, 10> beta{};              ///< shape
+  vec3<double> translation{};                ///< added to SMPL's result, camera's frame
+  camera view;                               ///< from the camera's frame to photo pixels
+  std::vector<float> vertices;               ///< [V, 3] without the translation
+  std::array<float, 72> joints_3d{};         ///< [24, 3] with the translation
   std::array<float, 32> projected_joints{};  ///< [16, 2] of the body, in photo pixels
   stage_times milliseconds;
 };
 
 /// Where the networks and the body come from.
 struct estimator_options {
-  bool self_test = true;           ///< run the self-test of the weights file
+  bool self_test = true;             ///< run the self-test of the weights file
   std::size_t max_shape_count = 10;  ///< shape directions kept of the body
-  executor threads{};              ///< for the self-test
+  executor threads{};                ///< for the self-test
 };
 
 /// The memory of one estimate in the making: one per thread, reused.
@@ -142,8 +143,9 @@ class stopwatch {
 };
 
 /// The silhouette's extent in photo pixels; ends at the crop's or the photo's border are not seen.
-[[nodiscard]] inline std::optional<silhouette_extent> seen_extent(
-    const crop_reading& reading, std::span<std::uint8_t> mask, double width, double height) {
+[[nodiscard]] inline std::optional<silhouette_extent> seen_extent(const crop_reading& reading,
+                                                                  std::span<std::uint8_t> mask,
+                                                                  double width, double height) {
   constexpr int size = crop_reading::size;
   for (std::size_t i = 0; i < mask.size(); ++i) mask[i] = reading.body[i] > 0.5F ? 1 : 0;
   std::optional<silhouette_extent> extent = extent_of(mask, size, size);
@@ -231,7 +233,8 @@ class basic_estimator {
                                         std::to_string(options.box->height())};
     if (options.box && !(options.box->right > 0 && options.box->left < photo.width &&
                          options.box->bottom > 0 && options.box->top < photo.height))
-      return error{errc::malformed, "expected a box that shows a part of the photo, found one beside it"};
+      return error{errc::malformed,
+                   "expected a box that shows a part of the photo, found one beside it"};
     if (options.focal && !(*options.focal > 0))
       return error{errc::malformed, "expected a focal length above 0 pixels, found " +
                                         std::to_string(*options.focal)};
@@ -255,17 +258,17 @@ class basic_estimator {
     out.score = reading.score;
     const std::optional<image_box> seen = person_box(reading, width, height);
     if (!options.box && (!(reading.score >= options.least_score) || !seen))
-      return error{errc::no_person,
-                   "expected a person, found none: the best score is " +
-                       std::to_string(std::max(reading.score, 0.0F)) + " where at least " +
-                       std::to_string(options.least_score) + " was expected"};
+      return error{errc::no_person, "expected a person, found none: the best score is " +
+                                        std::to_string(std::max(reading.score, 0.0F)) +
+                                        " where at least " + std::to_string(options.least_score) +
+                                        " was expected"};
     out.crop = reading.crop;
     out.box = options.box ? *options.box : *seen;
     out.silhouette = reading.body;
     for (std::size_t j = 0; j < mpii16::count; ++j) {
-      const image_point p = crop_to_photo({double{reading.joints[3 * j]} + 1,
-                                           double{reading.joints[3 * j + 1]} + 1},
-                                          reading.crop, 2);
+      const image_point p =
+          crop_to_photo({double{reading.joints[3 * j]} + 1, double{reading.joints[3 * j + 1]} + 1},
+                        reading.crop, 2);
       out.joints[3 * j] = static_cast<float>(p.u);
       out.joints[3 * j + 1] = static_cast<float>(p.v);
       out.joints[3 * j + 2] = reading.joints[3 * j + 2];
@@ -344,8 +347,8 @@ class basic_estimator {
   }
 
   /// Human2D on one crop of the photo, and on its mirror image where `both_ways`.
-  void look(const picture_view& photo, const crop_box& crop, bool both_ways,
-            const context<B>& here, workspace_type& memory, crop_reading& reading) const {
+  void look(const picture_view& photo, const crop_box& crop, bool both_ways, const context<B>& here,
+            workspace_type& memory, crop_reading& reading) const {
     detail::stopwatch watch;
     reading.crop = crop;
     crop_to_input(photo, crop, Human2D::input_size, memory.crop, memory.picture);
@@ -379,8 +382,8 @@ class basic_estimator {
     }
     out.view = {*options.focal, photo.width / 2.0, photo.height / 2.0};
     const image_point middle{out.crop.x + out.crop.side / 2, out.crop.y + out.crop.side / 2};
-    const mat3<double> root = rodrigues(
-        vec3<double>{double{out.theta[0]}, double{out.theta[1]}, double{out.theta[2]}});
+    const mat3<double> root =
+        rodrigues(vec3<double>{double{out.theta[0]}, double{out.theta[1]}, double{out.theta[2]}});
     const vec3<double> turned = axis_angle(detail::towards(out.view, middle) * root);
     for (std::size_t k = 0; k < 3; ++k) out.theta[k] = static_cast<float>(turned[k]);
   }

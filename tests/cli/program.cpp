@@ -131,8 +131,9 @@ void check_bad_weights(const std::string& name, const bytes& content,
 void check_bad_body(const std::string& name, const bytes& content,
                     const std::vector<std::string>& words) {
   shop().write(name, content);
-  check_refused(run_with(shop().path("good.safetensors"), shop().path(name), shop().path("good.png")),
-                name, words);
+  check_refused(
+      run_with(shop().path("good.safetensors"), shop().path(name), shop().path("good.png")), name,
+      words);
 }
 
 void check_good_photo(const std::string& photo) {
@@ -183,7 +184,8 @@ bytes body_with(const std::string& key, const std::function<void(npy_array&)>& c
 }  // namespace
 
 TEST_CASE("a good photo gives a whole folder") {
-  const outcome found = run({"--weights", shop().path("good.safetensors"), shop().path("good.png")});
+  const outcome found =
+      run({"--weights", shop().path("good.safetensors"), shop().path("good.png")});
   CAPTURE(found.err);
   REQUIRE(found.status == 0);
   CHECK(found.err.empty());
@@ -269,9 +271,10 @@ TEST_CASE("bad weights") {
                                     R"("b":{"dtype":"F32","shape":[2],"data_offsets":[4,12]}})",
                                     12),
                     {"'b'", "expected"});
-  check_bad_weights("outside.safetensors",
-                    raw_safetensors(R"({"a":{"dtype":"F32","shape":[9],"data_offsets":[0,36]}})", 8),
-                    {"'a'", "36"});
+  check_bad_weights(
+      "outside.safetensors",
+      raw_safetensors(R"({"a":{"dtype":"F32","shape":[9],"data_offsets":[0,36]}})", 8),
+      {"'a'", "36"});
   bytes huge(16);
   const std::uint64_t length = std::uint64_t{1} << 60;
   std::memcpy(huge.data(), &length, 8);
@@ -285,9 +288,11 @@ TEST_CASE("bad bodies") {
   const bytes whole = shop().read(good_body);
   check_bad_body("truncated.npz", bytes(whole.begin(), whole.begin() + 1000), {"zip archive"});
   check_bad_body("objects.npz", shop().read(data + "objects.npz"), {"not a body"});
-  check_bad_body("shape.npz", body_with("v_template", [](npy_array& array) {
-                   array.shape = tensor_shape(array.shape[0] * array.shape[1]);
-                 }),
+  check_bad_body("shape.npz",
+                 body_with("v_template",
+                           [](npy_array& array) {
+                             array.shape = tensor_shape(array.shape[0] * array.shape[1]);
+                           }),
                  {"v_template", "expected"});
   bytes liar = whole;
   // The central directory's record of the first member: sizes at 20 and 24 behind the signature.
@@ -304,8 +309,8 @@ TEST_CASE("one bad photo of several stops neither the others nor the failure") {
   const std::string missing = shop().path("missing.png");
   fs::create_directories(shop().path("second"));
   fs::copy_file(good, shop().path("second/good.png"), fs::copy_options::overwrite_existing);
-  const outcome found = run({"--weights", shop().path("good.safetensors"), good, missing,
-                             shop().path("second")});
+  const outcome found =
+      run({"--weights", shop().path("good.safetensors"), good, missing, shop().path("second")});
   CAPTURE(found.err);
   CHECK(found.status == 1);
   CHECK(found.err.find("maquette: " + missing) != std::string::npos);
@@ -322,6 +327,17 @@ TEST_CASE("what is not ours is not overwritten") {
   CHECK(found.status == 1);
   CHECK(found.err.find((folder / "good").string()) != std::string::npos);
   CHECK(fs::exists(folder / "good" / "letter.txt"));
+}
+
+TEST_CASE(
+    "what a killed run left beside its folder is cleared away, what a living one writes is not") {
+  const std::string own = ".good." + std::to_string(::getpid()) + ".partial";
+  fs::create_directories(fs::path(shop().path("again")) / ".good.999999999.partial");
+  fs::create_directories(fs::path(shop().path("again")) / own);
+  const outcome found =
+      run({"--weights", shop().path("good.safetensors"), shop().path("good.png")}, "again");
+  CHECK(found.status == 0);
+  CHECK(found.results == std::vector<std::string>{own, "good"});
 }
 
 TEST_CASE("bad options and help") {

@@ -81,8 +81,7 @@ TEST_CASE("an estimate is consistent with itself") {
     joints[i] = static_cast<float>(double{joints[i]} - found->translation[i % 3]);
   mpii_joints<float>(body, found->vertices, joints, mpii);
   for (std::size_t j = 0; j < 16; ++j) {
-    const image_point p =
-        project(found->view, detail::mesh_vertex(mpii, j) + found->translation);
+    const image_point p = project(found->view, detail::mesh_vertex(mpii, j) + found->translation);
     CHECK(double{found->projected_joints[2 * j]} == doctest::Approx(p.u).epsilon(1e-3));
     CHECK(double{found->projected_joints[2 * j + 1]} == doctest::Approx(p.v).epsilon(1e-3));
   }
@@ -153,12 +152,13 @@ TEST_CASE("with flip averaging a mirrored photo gives the mirrored silhouette an
   float worst = 0;
   for (std::size_t y = 0; y < 64; ++y)
     for (std::size_t x = 0; x < 64; ++x)
-      worst = std::max(worst, std::abs(plain->silhouette[y * 64 + x] -
-                                       other->silhouette[y * 64 + 63 - x]));
+      worst = std::max(
+          worst, std::abs(plain->silhouette[y * 64 + x] - other->silhouette[y * 64 + 63 - x]));
   CHECK(worst < 1e-4F);
   for (std::size_t j = 0; j < 16; ++j) {
     const auto partner = static_cast<std::size_t>(mirror_joint<mpii16>[j]);
-    CHECK(plain->joints[3 * j + 2] == doctest::Approx(other->joints[3 * partner + 2]).epsilon(1e-3));
+    CHECK(plain->joints[3 * j + 2] ==
+          doctest::Approx(other->joints[3 * partner + 2]).epsilon(1e-3));
   }
 }
 

@@ -48,7 +48,8 @@ struct painted_person {
     const image_point high = photo_to_crop({box.right, box.bottom}, crop, 64);
     for (int y = 0; y < 64; ++y)
       for (int x = 0; x < 64; ++x) {
-        const bool inside = x + 0.5 > low.u && x + 0.5 < high.u && y + 0.5 > low.v && y + 0.5 < high.v;
+        const bool inside =
+            x + 0.5 > low.u && x + 0.5 < high.u && y + 0.5 > low.v && y + 0.5 < high.v;
         reading.body[static_cast<std::size_t>(y * 64 + x)] = inside ? 0.95F : 0.02F;
       }
     const double share = std::max(high.u - low.u, high.v - low.v) / 64;
@@ -169,15 +170,20 @@ TEST_CASE("a crop agrees with crop_resize, and rows may lie apart") {
                                     static_cast<float>(crop.side), 32);
     float worst = 0;
     for (std::size_t i = 0; i < input.size(); ++i)
-      worst = std::max(worst, std::abs((input[i] + 0.5F) * 255 - static_cast<float>(bytes.pixels[i])));
+      worst =
+          std::max(worst, std::abs((input[i] + 0.5F) * 255 - static_cast<float>(bytes.pixels[i])));
     CHECK(worst < 0.52F);
   }
 }
 
 TEST_CASE("the coarse squares cover every pixel of any photo") {
-  for (const auto& [width, height] : {std::pair{640.0, 480.0}, {480.0, 640.0}, {500.0, 500.0},
-                                      {3000.0, 400.0}, {100.0, 2000.0}}) {
-    for (const coarse_squares& squares : {whole_photo(width, height), parts_of_photo(width, height)}) {
+  for (const auto& [width, height] : {std::pair{640.0, 480.0},
+                                      {480.0, 640.0},
+                                      {500.0, 500.0},
+                                      {3000.0, 400.0},
+                                      {100.0, 2000.0}}) {
+    for (const coarse_squares& squares :
+         {whole_photo(width, height), parts_of_photo(width, height)}) {
       CHECK(squares.count >= 1);
       for (double u = 0.5; u < width; u += width / 37)
         for (double v = 0.5; v < height; v += height / 41) {
@@ -196,9 +202,8 @@ TEST_CASE("a person of any size is found, and the crop ends up around the box") 
   component_workspace scratch;
   crop_reading best;
   crop_reading other;
-  for (const image_box& truth :
-       {image_box{40, 20, 200, 460}, image_box{430, 240, 500, 420}, image_box{5, 300, 300, 470},
-        image_box{300, 10, 420, 300}}) {
+  for (const image_box& truth : {image_box{40, 20, 200, 460}, image_box{430, 240, 500, 420},
+                                 image_box{5, 300, 300, 470}, image_box{300, 10, 420, 300}}) {
     const painted_person person{truth};
     find_person(640, 480, person, scratch, best, other);
     const crop_box wanted = crop_around(truth);
@@ -231,9 +236,9 @@ TEST_CASE("somebody else's silhouette is erased, a part of the own one is kept")
     for (int y = top; y < bottom; ++y)
       for (int x = left; x < right; ++x) reading.body[static_cast<std::size_t>(y * 64 + x)] = 0.9F;
   };
-  paint(5, 5, 20, 40);    // the person
-  paint(5, 45, 20, 60);   // the legs, behind a table's edge
-  paint(40, 0, 60, 63);   // a larger stranger
+  paint(5, 5, 20, 40);   // the person
+  paint(5, 45, 20, 60);  // the legs, behind a table's edge
+  paint(40, 0, 60, 63);  // a larger stranger
   for (std::size_t j = 0; j < 16; ++j) {
     reading.joints[3 * j] = 12.0F / 32 - 1;
     reading.joints[3 * j + 1] = (j < 4 ? 50.0F : 20.0F) / 32 - 1;

@@ -61,12 +61,11 @@ inline weights_file complete_weights(bool sees_people) {
     for (float& value : file.tensors.at(name).values) value *= 0.1F;
   file.tensors.at("pose_prior.output.bias").values[0] = 3.14159265F;
 
-  file.metadata = {
-      {"format", "maquette-1"},
-      {"human2d", R"({"joints": 16, "features": 96, "stacks": 2, "modules": 1})"},
-      {"input", "256"},
-      {"preprocessing", "rgb / 255 - 0.5; square crop of 1.25 times the person's box"},
-      {"joint_order", "MPII-16"}};
+  file.metadata = {{"format", "maquette-1"},
+                   {"human2d", R"({"joints": 16, "features": 96, "stacks": 2, "modules": 1})"},
+                   {"input", "256"},
+                   {"preprocessing", "rgb / 255 - 0.5; square crop of 1.25 times the person's box"},
+                   {"joint_order", "MPII-16"}};
   const auto tensor = [&](const char* name, maquette::tensor_shape shape, float scale) {
     const std::string full = std::string("selftest.") + name;
     std::size_t count = 1;

@@ -182,10 +182,9 @@ TEST_CASE("the logarithm's Jacobian agrees with differences") {
     for (std::size_t i = 0; i < 3; ++i) {
       vec3<double> step{};
       step[i] = 1e-6;
-      const vec3<double> change = axis_angle(rodrigues(r) * rodrigues(step)) -
-                                  axis_angle(rodrigues(r) * rodrigues(-step));
-      for (std::size_t k = 0; k < 3; ++k)
-        CHECK(std::abs(change[k] / 2e-6 - jacobian(k, i)) < 1e-7);
+      const vec3<double> change =
+          axis_angle(rodrigues(r) * rodrigues(step)) - axis_angle(rodrigues(r) * rodrigues(-step));
+      for (std::size_t k = 0; k < 3; ++k) CHECK(std::abs(change[k] / 2e-6 - jacobian(k, i)) < 1e-7);
     }
   }
 }
@@ -234,9 +233,8 @@ TEST_CASE("a disturbed pose comes back to the joints seen") {
     const std::vector<float> start = theta;
     vec3<double> translation = place + vec3<double>{0.03, 0.02, 0.5};
     const double before = mean_distance(images_of(beta, theta, view, translation), seen);
-    const refine_summary done =
-        refine_pose(moments(), beta, view, seen, 1, theta, translation, workspace,
-                    {.sigma = 100, .anchor = 3});
+    const refine_summary done = refine_pose(moments(), beta, view, seen, 1, theta, translation,
+                                            workspace, {.sigma = 100, .anchor = 3});
     const double after = mean_distance(images_of(beta, theta, view, translation), seen);
     CHECK(done.cost_after < done.cost_before);
     CHECK(before > 5 * after);
@@ -244,8 +242,7 @@ TEST_CASE("a disturbed pose comes back to the joints seen") {
     const rotations_type last = rotations_of(theta);
     constexpr std::array<std::size_t, 4> unseen{smpl24::l_hand, smpl24::r_hand, smpl24::l_foot,
                                                 smpl24::r_foot};
-    for (const std::size_t j : unseen)
-      CHECK(geodesic_distance(first[j], last[j]) < 0.05);
+    for (const std::size_t j : unseen) CHECK(geodesic_distance(first[j], last[j]) < 0.05);
   }
 }
 

@@ -92,8 +92,8 @@ inline void crop_to_input(const picture_view& photo, const crop_box& crop, std::
     std::fill(target, target + row_size, taps.outside * outside_grey);
     const float* const weight = rows.weights.data() + taps.weights;
     for (std::int32_t i = 0; i < taps.count; ++i) {
-      const float* const in =
-          workspace.narrowed.data() + static_cast<std::size_t>(taps.first + i - first_row) * row_size;
+      const float* const in = workspace.narrowed.data() +
+                              static_cast<std::size_t>(taps.first + i - first_row) * row_size;
       for (std::size_t x = 0; x < row_size; ++x) target[x] += weight[i] * in[x];
     }
     for (std::size_t x = 0; x < row_size; ++x) target[x] = target[x] / 255.0F - 0.5F;

@@ -37,7 +37,8 @@ struct crop_reading {
 namespace detail {
 
 /// The cell of a joint, clamped to the map.
-[[nodiscard]] inline std::pair<int, int> joint_cell(const crop_reading& reading, std::size_t joint) {
+[[nodiscard]] inline std::pair<int, int> joint_cell(const crop_reading& reading,
+                                                    std::size_t joint) {
   const auto cell = [](float at) {
     constexpr float half = crop_reading::size / 2.0F;
     return std::clamp(static_cast<int>((at + 1) * half), 0, crop_reading::size - 1);
@@ -116,7 +117,8 @@ inline void keep_person(crop_reading& reading, component_workspace& scratch) {
     if (const int own = scratch.label[static_cast<std::size_t>(y * size + x)]; own >= 0)
       touched = own;
     if (touched >= 0)
-      scratch.weight[static_cast<std::size_t>(touched)] += std::max(reading.joints[3 * j + 2], 0.0F);
+      scratch.weight[static_cast<std::size_t>(touched)] +=
+          std::max(reading.joints[3 * j + 2], 0.0F);
   }
   std::size_t best = 0;
   for (std::size_t c = 1; c < count; ++c)
@@ -207,10 +209,10 @@ struct coarse_squares {
 /// Finds the person in a photo and leaves the reading of the final crop in `best`; `other` is
 /// scratch.
 ///
-/// `look(crop, reading)` fills a reading and its score. A coarse pass over the whole photo, and over
-/// parts of it unless the score is at least `sure_person_score`, gives a first crop; the box of what
-/// was found there gives the next one, twice, as long as the score does not fall by more than a
-/// tenth. Whether anybody was found is for the caller to judge by `best.score`.
+/// `look(crop, reading)` fills a reading and its score. A coarse pass over the whole photo, and
+/// over parts of it unless the score is at least `sure_person_score`, gives a first crop; the box
+/// of what was found there gives the next one, twice, as long as the score does not fall by more
+/// than a tenth. Whether anybody was found is for the caller to judge by `best.score`.
 template <class Look>
 void find_person(double width, double height, const Look& look, component_workspace& scratch,
                  crop_reading& best, crop_reading& other) {

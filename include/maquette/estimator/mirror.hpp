@@ -15,7 +15,8 @@ namespace maquette {
 
 /// Mirrors a picture [S, S, 3] left to right, in place.
 inline void mirror_picture(std::span<float> picture, std::size_t size) {
-  MAQUETTE_ASSERT(picture.size() == 3 * size * size, "mirror_picture: the picture is [size, size, 3]");
+  MAQUETTE_ASSERT(picture.size() == 3 * size * size,
+                  "mirror_picture: the picture is [size, size, 3]");
   for (std::size_t y = 0; y < size; ++y) {
     float* const row = picture.data() + 3 * size * y;
     for (std::size_t x = 0; x < size / 2; ++x)
@@ -45,8 +46,9 @@ requires(height<S> == width<S> &&
 
 /// Averages the logits of a silhouette [2, S, S] with those of the mirrored picture.
 template <ImageShape S>
-requires(height<S> == width<S> && channels<S> == 2) void average_mirrored(
-    view<float, S> logits, view<const float, S> mirrored) {
+requires(height<S> == width<S> &&
+         channels<S> == 2) void average_mirrored(view<float, S> logits,
+                                                 view<const float, S> mirrored) {
   constexpr auto size = static_cast<std::size_t>(width<S>);
   for (std::size_t y = 0; y < 2 * size; ++y) {
     float* const row = logits.data + y * size;

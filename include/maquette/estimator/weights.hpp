@@ -31,9 +31,8 @@ struct networks {
   nn::bound<shape_prior<>> shape;
 
   /// The scratch memory of any of the three.
-  static constexpr std::size_t workspace_bytes =
-      std::max({Human2D::workspace_bytes, pose_prior<>::workspace_bytes,
-                shape_prior<>::workspace_bytes});
+  static constexpr std::size_t workspace_bytes = std::max(
+      {Human2D::workspace_bytes, pose_prior<>::workspace_bytes, shape_prior<>::workspace_bytes});
 };
 
 namespace detail {
@@ -122,7 +121,8 @@ inline result<void> check_answer(const std::string& origin, const char* name,
     if (std::isnan(worst)) break;
   }
   if (worst <= 2e-4F * largest) return {};
-  return error{errc::mismatch, origin + ": expected the networks to answer the file's self-test as '" +
+  return error{errc::mismatch, origin +
+                                   ": expected the networks to answer the file's self-test as '" +
                                    name + "' says, found a difference of " + std::to_string(worst)};
 }
 
@@ -216,7 +216,9 @@ result<networks<Human2D>> load_networks(const safetensors& file, bool with_self_
                                         const executor& threads = {}) {
   if (result<void> fits = detail::check_metadata<Human2D>(file); !fits) return fits.error();
   const float_tensors tensors(file);
-  const auto named = [&](const error& e) { return error{e.code, file.origin() + ": " + e.message}; };
+  const auto named = [&](const error& e) {
+    return error{e.code, file.origin() + ": " + e.message};
+  };
   result<nn::bound<Human2D>> sight = nn::bind<Human2D>(tensors.source(), "human2d.");
   if (!sight) return named(sight.error());
   result<nn::bound<pose_prior<>>> pose = nn::bind<pose_prior<>>(tensors.source(), "pose_prior.");

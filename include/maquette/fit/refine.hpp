@@ -96,8 +96,7 @@ struct fit_state {
     const mat3<double> jacobian = log_jacobian(moved);
     const double weight = options.anchor * options.anchor * joint_stiffness[j] * joint_stiffness[j];
     cost += weight * dot(moved, moved);
-    for (std::size_t k = 0; k < 3; ++k)
-      equations.add(row_of(jacobian, k), moved[k], weight, 3 * j);
+    for (std::size_t k = 0; k < 3; ++k) equations.add(row_of(jacobian, k), moved[k], weight, 3 * j);
   }
   const double scale = options.depth_anchor / start.translation.z;
   const double deeper = scale * (state.translation.z - start.translation.z);
@@ -140,8 +139,7 @@ inline constexpr std::array<hinge, 4> hinges{{{smpl24::l_knee, 0, 1},
   fit_state to = from;
   for (std::size_t j = 0; j < smpl24::count; ++j)
     to.rotations[j] =
-        from.rotations[j] *
-        rodrigues(vec3<double>{step[3 * j], step[3 * j + 1], step[3 * j + 2]});
+        from.rotations[j] * rodrigues(vec3<double>{step[3 * j], step[3 * j + 1], step[3 * j + 2]});
   for (std::size_t k = 0; k < 3; ++k) to.translation[k] += step[fit_translation + k];
   return to;
 }
@@ -160,8 +158,7 @@ inline constexpr std::array<hinge, 4> hinges{{{smpl24::l_knee, 0, 1},
 inline refine_summary refine_pose(const joint_moments& body, std::span<const float> beta,
                                   const camera& view, std::span<const float> joints_seen,
                                   double pixel, std::span<float> theta, vec3<double>& translation,
-                                  refine_workspace& workspace,
-                                  const refine_options& options = {}) {
+                                  refine_workspace& workspace, const refine_options& options = {}) {
   MAQUETTE_ASSERT(theta.size() == 3 * smpl24::count, "a pose has 24 x 3 numbers");
   const joint_observations seen{joints_seen, pixel, options.least_confidence, options.sigma};
   bool any_seen = false;
@@ -170,8 +167,8 @@ inline refine_summary refine_pose(const joint_moments& body, std::span<const flo
 
   detail::fit_state start{{}, translation};
   for (std::size_t j = 0; j < smpl24::count; ++j)
-    start.rotations[j] = rodrigues(vec3<double>{double{theta[3 * j]}, double{theta[3 * j + 1]},
-                                                double{theta[3 * j + 2]}});
+    start.rotations[j] = rodrigues(
+        vec3<double>{double{theta[3 * j]}, double{theta[3 * j + 1]}, double{theta[3 * j + 2]}});
   body.shape(beta, workspace.shaped);
   const auto evaluate = [&](const detail::fit_state& state, fit_equations& equations) {
     equations.clear();
@@ -204,8 +201,7 @@ inline refine_summary refine_pose(const joint_moments& body, std::span<const flo
       damping *= 10;
       continue;
     }
-    const bool converged =
-        summary.cost_after - cost < options.least_decrease * summary.cost_after;
+    const bool converged = summary.cost_after - cost < options.least_decrease * summary.cost_after;
     state = trial;
     summary.cost_after = cost;
     std::swap(workspace.equations, workspace.trial_equations);

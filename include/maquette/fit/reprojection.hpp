@@ -35,8 +35,8 @@ struct joint_observations {
   /// The confidence in [0, 1] of joint m, 0 if it does not count.
   [[nodiscard]] double weight(std::size_t m) const {
     const double confidence{joints[3 * m + 2]};
-    if (!(confidence > 0) || !(confidence >= least_confidence) ||
-        !std::isfinite(joints[3 * m]) || !std::isfinite(joints[3 * m + 1]))
+    if (!(confidence > 0) || !(confidence >= least_confidence) || !std::isfinite(joints[3 * m]) ||
+        !std::isfinite(joints[3 * m + 1]))
       return 0;
     return std::min(confidence, 1.0);
   }

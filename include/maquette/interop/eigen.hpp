@@ -13,10 +13,10 @@ namespace detail {
 template <class Matrix, class T>
 using constant_as = std::conditional_t<std::is_const_v<T>, const Matrix, Matrix>;
 template <class T, int Rows, int Columns>
-using row_major_matrix = constant_as<
-    Eigen::Matrix<std::remove_const_t<T>, Rows, Columns,
-                  Columns == 1 && Rows != 1 ? Eigen::ColMajor : Eigen::RowMajor>,
-    T>;
+using row_major_matrix =
+    constant_as<Eigen::Matrix<std::remove_const_t<T>, Rows, Columns,
+                              Columns == 1 && Rows != 1 ? Eigen::ColMajor : Eigen::RowMajor>,
+                T>;
 }  // namespace detail
 
 /// The same memory as an Eigen matrix: a view [R, C] as R x C, a view [N] as a column, an image

@@ -157,8 +157,8 @@ inline result<void> write_file(const std::string& path, std::span<const std::byt
   {
     detail::c_file file(temporary, "wb");
     if (!file) return detail::system_error(errc::unwritable, path, "cannot be created", errno);
-    bool written = bytes.empty() ||
-                   std::fwrite(bytes.data(), 1, bytes.size(), file.get()) == bytes.size();
+    bool written =
+        bytes.empty() || std::fwrite(bytes.data(), 1, bytes.size(), file.get()) == bytes.size();
     written = written && std::fflush(file.get()) == 0;
 #if MAQUETTE_HAS_MMAP
     written = written && ::fsync(::fileno(file.get())) == 0;
