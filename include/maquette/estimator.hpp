@@ -271,7 +271,7 @@ class basic_estimator {
                         reading.crop, 2);
       out.joints[3 * j] = static_cast<float>(p.u);
       out.joints[3 * j + 1] = static_cast<float>(p.v);
-      out.joints[3 * j + 2] = reading.joints[3 * j + 2];
+      out.joints[3 * j + 2] = networks_.calibration.probability(j, reading.joints[3 * j + 2]);
     }
 
     networks_.pose(here, view<const float, pose_prior<>::input_shape>(reading.joints.data()),

@@ -8,6 +8,7 @@
 #include <array>
 #include <cstddef>
 #include <cstdint>
+#include <limits>
 #include <string>
 #include <vector>
 
@@ -221,4 +222,24 @@ TEST_CASE("a weights file that is not for this program is refused by what it say
   wrong = file;
   wrong.tensors.erase("human2d.stem.conv.bias");
   CHECK(mentions(refusal(wrong), "human2d.stem.conv.bias"));
+}
+
+TEST_CASE("a weights file's calibration is read, half or broken ones are refused") {
+  synthetic::weights_file file = synthetic::complete_weights(true);
+  synthetic::answer_self_test(file);
+  file.tensors["calibration.slope"] = {tensor_shape(16), std::vector<float>(16, 5.0F)};
+  CHECK(mentions(refusal(file), "calibration.offset"));
+  file.tensors["calibration.offset"] = {tensor_shape(15), std::vector<float>(15, -2.0F)};
+  CHECK(mentions(refusal(file), "calibration"));
+  file.tensors["calibration.offset"] = {tensor_shape(16), std::vector<float>(16, -2.0F)};
+  const std::vector<std::byte> bytes = file.bytes();
+  const result<safetensors> parsed = safetensors::parse(bytes, "some.safetensors");
+  REQUIRE(parsed);
+  const auto nets = load_networks<compact_human2d>(*parsed);
+  REQUIRE(nets);
+  CHECK(nets->calibration.probability(4, 0.4F) == doctest::Approx(0.5));
+  file.tensors["calibration.slope"].values[7] = -1;
+  CHECK(mentions(refusal(file), "calibration"));
+  file.tensors["calibration.slope"].values[7] = std::numeric_limits<float>::quiet_NaN();
+  CHECK(mentions(refusal(file), "calibration"));
 }

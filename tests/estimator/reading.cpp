@@ -9,6 +9,7 @@
 #include <cstdint>
 #include <vector>
 
+#include "maquette/estimator/calibration.hpp"
 #include "maquette/estimator/crop.hpp"
 #include "maquette/estimator/decode.hpp"
 #include "maquette/estimator/find_person.hpp"
@@ -336,4 +337,17 @@ TEST_CASE("the silhouette is averaged with the mirrored one") {
   }
   average_mirrored(view<float, logits>(seen.data()), view<const float, logits>(mirrored.data()));
   for (std::size_t i = 0; i < seen.size(); ++i) CHECK(seen[i] == static_cast<float>(i) + 1);
+}
+
+TEST_CASE("a calibrated confidence is the logistic curve of the peak, without a curve the peak") {
+  joint_calibration curves;
+  CHECK(curves.probability(3, 0.25F) == 0.25F);
+  CHECK(curves.probability(3, 1.25F) == 1);
+  CHECK(curves.probability(3, -0.5F) == 0);
+  curves.slope.fill(8);
+  curves.offset.fill(-3);
+  curves.known = true;
+  // numpy: 1 / (1 + exp(-(8 * 0.5 - 3))) and 1 / (1 + exp(3))
+  CHECK(curves.probability(0, 0.5F) == doctest::Approx(0.7310585786).epsilon(1e-6));
+  CHECK(curves.probability(15, 0.0F) == doctest::Approx(0.0474258732).epsilon(1e-6));
 }

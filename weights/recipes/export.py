@@ -1,7 +1,7 @@
 """Writes the three trained networks as one safetensors file that carries its own self-test.
 
     python weights/recipes/export.py --human2d runs/human2d-256 --pose-prior runs/pose_prior \\
-        --shape-prior runs/shape_prior --validation POOL --out weights/maquette.safetensors
+        --shape-prior runs/shape_prior --validation POOL --calibration POOL --out weights/maquette.safetensors
 
 Matrices and kernels are stored as float16, everything else as float32. The file is written only if
 the networks, read back from it, give the outputs that it promises.
@@ -57,6 +57,32 @@ def blocks(maps):
     return torch.nn.functional.adaptive_avg_pool2d(maps, 8)
 
 
+def calibration(pool):
+    """Logistic curves (slope, offset) [16] each from a heat map's peak to the probability that the joint is
+    within a fifth of the torso (right hip to left shoulder), from what observe.py saw in a pool (Platt 1999)."""
+    path = pool.folder / "observed.npz"
+    if not path.exists():
+        raise SystemExit(f"{path}: not found; run observe.py on that pool first")
+    seen = torch.from_numpy(np.load(path)["joints"]).view(-1, 16, 3).double()
+    truth = torch.from_numpy(pool.take(np.arange(len(seen)), "joints")).double()
+    points = truth[..., :2] / 128 - 1
+    torso = (points[:, 2] - points[:, 13]).norm(dim=-1).clamp_min(0.1)
+    right = ((seen[..., :2] - points).norm(dim=-1) < 0.2 * torso[:, None]) & (truth[..., 2] > 0)
+    slopes, offsets = [], []
+    for joint in range(16):
+        peak, hit = seen[:, joint, 2], right[:, joint].double()
+        features = torch.stack([peak, torch.ones_like(peak)], 1)
+        curve = torch.zeros(2, dtype=torch.float64)
+        for _ in range(30):  # Newton's method; a little ridge keeps it from running away
+            p = torch.sigmoid(features @ curve)
+            gradient = features.T @ (p - hit) + 1e-3 * curve
+            hessian = (features * (p * (1 - p))[:, None]).T @ features + 1e-3 * torch.eye(2)
+            curve = curve - torch.linalg.solve(hessian, gradient)
+        slopes.append(max(0.0, curve[0].item()))
+        offsets.append(curve[1].item())
+    return {"calibration.slope": torch.tensor(slopes), "calibration.offset": torch.tensor(offsets)}
+
+
 @torch.no_grad()
 def self_test(modules, inputs):
     """What each network answers to the self-test's inputs."""
@@ -88,6 +114,8 @@ def main():
     parser.add_argument("--pose-prior", default=str(HERE / "runs" / "pose_prior"))
     parser.add_argument("--shape-prior", default=str(HERE / "runs" / "shape_prior"))
     parser.add_argument("--validation", required=True, help="pool whose first picture is the self-test")
+    parser.add_argument("--calibration", required=True,
+                        help="pool of unseen pictures that observe.py has seen: calibrates the confidence")
     parser.add_argument("--out", default=str(REPOSITORY / "weights" / "maquette.safetensors"))
     arguments = parser.parse_args()
 
@@ -114,7 +142,7 @@ def main():
         licence="CC0-1.0")
     out = Path(arguments.out)
     partial = out.with_suffix(".partial")
-    save_file({**tensors, **inputs, **{k: v.contiguous() for k, v in expected.items()}}, partial,
+    save_file({**tensors, **calibration(PicturePool(arguments.calibration)), **inputs, **{k: v.contiguous() for k, v in expected.items()}}, partial,
               metadata=metadata)
     modules, _, written = read_networks(partial)
     for name, value in self_test(modules, inputs).items():

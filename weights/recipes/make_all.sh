@@ -25,6 +25,7 @@ done
 python=$root/.venv/bin/python
 [ -f "$root/weights/body.npz" ] && [ -f "$here/.cache/body_highres.npz" ] || "$python" "$here/build_body.py" --data "$data"
 "$python" "$here/photographer/generate.py" --data "$data" --split validation --count 1000 --seed 1 --out "$pool/validation"
+"$python" "$here/photographer/generate.py" --data "$data" --split validation --count 1000 --seed 2 --out "$pool/calibration"
 "$python" "$here/photographer/generate.py" --data "$data" --split train --count "$pictures" --seed 0 --out "$pool/train"
 pools=(--pool "$pool/train" --validation "$pool/validation")
 # Small pictures first: a step costs with the square of their side, and the network is fully convolutional.
@@ -35,9 +36,10 @@ pools=(--pool "$pool/train" --validation "$pool/validation")
   --from "$here/runs/human2d-192/checkpoint.pt"
 # The priors learn from what this Human2D sees: PosePrior first from mocap alone.
 "$python" "$here/observe.py" --pool "$pool/train"
+"$python" "$here/observe.py" --pool "$pool/calibration"
 "$python" "$here/train_pose_prior.py" --data "$data" --minutes 36
 "$python" "$here/train_pose_prior.py" --data "$data" --observed "$pool/train" --minutes 15 --rate 6e-4 \
   --parameters-only 0 --from "$here/runs/pose_prior/checkpoint.pt" --out "$here/runs/pose_prior-observed"
 "$python" "$here/train_shape_prior.py" "${pools[@]}" --minutes 25
-"$python" "$here/export.py" --pose-prior "$here/runs/pose_prior-observed" --validation "$pool/validation"
+"$python" "$here/export.py" --pose-prior "$here/runs/pose_prior-observed" --validation "$pool/validation" --calibration "$pool/calibration"
 "$root/bench/accuracy/run.sh" --data "$data" --pool "$pool/validation"

@@ -14,6 +14,7 @@
 #include "maquette/core/backend.hpp"
 #include "maquette/core/result.hpp"
 #include "maquette/core/workspace.hpp"
+#include "maquette/estimator/calibration.hpp"
 #include "maquette/io/json.hpp"
 #include "maquette/io/safetensors.hpp"
 #include "maquette/model/human2d.hpp"
@@ -29,6 +30,7 @@ struct networks {
   nn::bound<Human2D> sight;
   nn::bound<pose_prior<>> pose;
   nn::bound<shape_prior<>> shape;
+  joint_calibration calibration;
 
   /// The scratch memory of any of the three.
   static constexpr std::size_t workspace_bytes = std::max(
@@ -206,7 +208,8 @@ result<void> self_test(const networks<Human2D>& nets, const safetensors& file,
   return check("selftest.beta", beta, found_beta);
 }
 
-/// Binds the three networks of an open weights file: `human2d.*`, `pose_prior.*`, `shape_prior.*`.
+/// Binds the three networks of an open weights file: `human2d.*`, `pose_prior.*`, `shape_prior.*`,
+/// and reads its calibration, if it has one.
 ///
 /// Checks the metadata (format, architecture, input, preprocessing, joint order), binds, and with
 /// `with_self_test` runs the file's self-test. The file is not needed afterwards. Errors: mismatch,
@@ -226,7 +229,9 @@ result<networks<Human2D>> load_networks(const safetensors& file, bool with_self_
   result<nn::bound<shape_prior<>>> shape =
       nn::bind<shape_prior<>>(tensors.source(), "shape_prior.");
   if (!shape) return named(shape.error());
-  networks<Human2D> nets{std::move(*sight), std::move(*pose), std::move(*shape)};
+  const result<joint_calibration> calibration = load_calibration(tensors, file.origin());
+  if (!calibration) return calibration.error();
+  networks<Human2D> nets{std::move(*sight), std::move(*pose), std::move(*shape), *calibration};
   if (with_self_test)
     if (result<void> agrees = self_test(nets, file, tensors, threads); !agrees)
       return agrees.error();
