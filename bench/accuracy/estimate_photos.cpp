@@ -29,6 +29,7 @@ struct settings {
   unsigned threads = 0;
   bool keep_network_pose = false;
   bool look_once = false;
+  bool quarter_cell = false;
 };
 
 /// One line of the list: a photo and, where it is known, the person's box (left, top, right,
@@ -86,8 +87,11 @@ int run(const settings& chosen) {
     const listed_photo& listed = (*photos)[i];
     const result<image> photo = read_image(listed.path);
     if (!photo) return fail(photo.error());
-    const estimate_options options{
-        .box = listed.box, .flip_average = !chosen.look_once, .refine = !chosen.keep_network_pose};
+    const estimate_options options{.box = listed.box,
+                                   .flip_average = !chosen.look_once,
+                                   .decoding = chosen.quarter_cell ? joint_decoding::quarter_cell
+                                                                   : joint_decoding::soft_argmax,
+                                   .refine = !chosen.keep_network_pose};
     nlohmann::ordered_json line;
     if (const auto done = (*person)(*photo, options, memory, found, {pool}); !done) {
       line = {{"photo", listed.path}, {"error", done.error().message}};
@@ -119,6 +123,7 @@ int main(int count, char** arguments) {
   program.add_option("--threads", chosen.threads, "threads to use; default: all processors");
   program.add_flag("--no-refine", chosen.keep_network_pose, "keep the networks' pose");
   program.add_flag("--no-flip", chosen.look_once, "do not look at the mirrored photo as well");
+  program.add_flag("--quarter-cell", chosen.quarter_cell, "read joints to a quarter of a cell");
   CLI11_PARSE(program, count, arguments);
   try {
     return run(chosen);

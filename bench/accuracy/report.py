@@ -118,8 +118,8 @@ def from_true_joints(modules, pool):
     return rotations, modules["shape_prior"](masks)
 
 
-def synthetic_picture_figures(pool, estimates, silhouettes):
-    """Hits and counts [16] of PCK@0.2 and the mean silhouette IoU on the photographer's pictures."""
+def synthetic_hits(pool, estimates):
+    """Hits and labels [N, 16] of PCK@0.2 on the photographer's pictures."""
     rows = np.arange(len(pool))
     truth = pool.take(rows, "joints").astype(np.float64)
     torso = np.linalg.norm(truth[:, measures.MPII.index("r_hip"), :2]
@@ -128,13 +128,41 @@ def synthetic_picture_figures(pool, estimates, silhouettes):
     side = pool.take(rows[:1], "images").shape[1]
     hits = measures.correct(joints_of(estimates)[..., :2], truth[..., :2], np.maximum(torso, 0.05 * side))
     inside = truth[..., 2] > 0
+    return hits & inside, inside
+
+
+def synthetic_overlap(pool, estimates, silhouettes):
+    """Silhouette IoU over all pixels at 64 x 64 on the photographer's pictures."""
+    rows = np.arange(len(pool))
     masks = np.asarray(pool.take(rows, "mask"), np.float32)
     both = either = 0
     for row in rows:
         true = masks[row].reshape(MASK, 2, MASK, 2).mean((1, 3)) > 127
         seen = silhouettes(row) if "error" not in estimates[row] else np.zeros_like(true)
         both, either = both + (true & seen).sum(), either + (true | seen).sum()
-    return (hits & inside).sum(0), inside.sum(0), both / either
+    return both / either
+
+
+def reliability(estimates, hits, path, bins=10):
+    """Draws the share of joints found against the confidence that the estimator gave; the expected calibration
+    error: the mean distance of the two, weighted by how many joints each bin holds (Naeini et al. 2015)."""
+    from matplotlib import pyplot
+    confidence = joints_of(estimates)[..., 2]
+    found = np.array(["error" not in one for one in estimates])
+    confidence, hits = confidence[found].ravel(), hits[found].ravel()
+    place = np.minimum((confidence * bins).astype(int), bins - 1)
+    count = np.bincount(place, minlength=bins)
+    share = np.bincount(place, hits, bins) / np.maximum(count, 1)
+    mean = np.bincount(place, confidence, bins) / np.maximum(count, 1)
+    figure, axis = pyplot.subplots(figsize=(4.2, 3.4))
+    axis.plot([0, 1], [0, 1], color="0.7", linewidth=1)
+    axis.plot(mean[count > 0], share[count > 0], "o-")
+    axis.bar((np.arange(bins) + 0.5) / bins, count / count.sum(), 0.9 / bins, color="0.85", zorder=0)
+    axis.set(xlabel="confidence", ylabel="share found within a fifth of the torso", xlim=(0, 1), ylim=(0, 1))
+    figure.tight_layout()
+    figure.savefig(path, dpi=100)
+    pyplot.close(figure)
+    return float((np.abs(share - mean) * count).sum() / count.sum())
 
 
 def leeds_figures(cases, estimates):
@@ -221,6 +249,7 @@ def main():
     synthetic = collections_of_photos.synthetic_validation(pool, Path(arguments.scratch) / "pictures")
     estimates = lab.estimates("synthetic", synthetic, masks=True)
     once = lab.estimates("synthetic-once", synthetic, options=["--no-flip", "--no-refine"], masks=True)
+    quarter = lab.estimates("synthetic-quarter", synthetic, options=["--quarter-cell", "--no-refine"])
     unrefined = lab.estimates("synthetic-unrefined", synthetic, options=["--no-refine"])
 
     def silhouettes(name):
@@ -229,8 +258,13 @@ def main():
             return mask.reshape(MASK, 4, MASK, 4).mean((1, 3)) > 127
         return cells
 
-    hits, count, overlap = synthetic_picture_figures(pool, estimates, silhouettes("synthetic"))
-    hits_once, _, overlap_once = synthetic_picture_figures(pool, once, silhouettes("synthetic-once"))
+    hits, count = synthetic_hits(pool, estimates)
+    others = [synthetic_hits(pool, one)[0].sum(0) for one in (once, quarter)]
+    overlap = synthetic_overlap(pool, estimates, silhouettes("synthetic"))
+    overlap_once = synthetic_overlap(pool, once, silhouettes("synthetic-once"))
+
+    calibration = reliability(estimates, hits, out.parent / "images" / "accuracy_reliability.png")
+    columns, count = [hits.sum(0), *others], count.sum(0)
 
     meshes = Meshes(arguments.body, pool)
     modules, _, _ = read_networks(arguments.weights)
@@ -249,11 +283,10 @@ def main():
     contact_sheet(synthetic, estimates, order[-16:][::-1], out.parent / "images" / "accuracy_failures.png")
     space = table(["", "PVE", "MPJPE", "PA-MPJPE", "shape in the T-pose"],
                   [[name] + [f"{value:.1f}" for value in rows.mean(0)] for name, rows in each.items()])
-    joints = table(["joint", "PCK@0.2", "without the mirror"],
-                   [[name, f"{a / n:.3f}", f"{b / n:.3f}"] for name, a, b, n in
-                    zip(measures.MPII, hits, hits_once, count)]
-                   + [["all", f"{hits.sum() / count.sum():.3f}", f"{hits_once.sum() / count.sum():.3f}"],
-                      ["silhouette IoU", f"{overlap:.3f}", f"{overlap_once:.3f}"]])
+    joints = table(["joint", "PCK@0.2", "without the mirror", "to a quarter cell"],
+                   [[name] + [f"{hit[k] / count[k]:.3f}" for hit in columns] for k, name in enumerate(measures.MPII)]
+                   + [["all"] + [f"{hit.sum() / count.sum():.3f}" for hit in columns],
+                      ["silhouette IoU", f"{overlap:.3f}", f"{overlap_once:.3f}", ""]])
 
     photographs = ""
     data = Path(arguments.data)
@@ -294,8 +327,14 @@ C++ estimator as shipped is what is measured, with its box given unless said oth
 {len(pool)} pictures of the photographer, seed 1: clothes, skins, hair, backgrounds and mocap sequences that no training
 picture shows, with occluders, cut-offs, blur and noise. PCK@0.2: share of the joints inside the crop that are found
 within a fifth of the torso's diagonal (right hip to left shoulder). "Without the mirror": Human2D looks once.
+"To a quarter cell": joints are read by the highest cell and its larger neighbours instead of by soft-argmax.
 
 {joints}
+
+The confidence of a joint against how often it is right (bars: how many joints have it); expected calibration error
+{calibration:.3f}:
+
+![reliability](images/accuracy_reliability.png)
 
 Millimetres in space, mean over the pictures. PVE: per-vertex error over all vertices, no alignment, which the root's
 rotation dominates. MPJPE: 16 joints, pelvis on pelvis. PA-MPJPE: after a similarity alignment. The last column is the

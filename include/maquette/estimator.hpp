@@ -58,6 +58,8 @@ struct estimate_options {
   /// Whether Human2D also looks at the mirrored crop, and the mean of both is taken; twice the
   /// work.
   bool flip_average = true;
+  /// How a joint's place is read from its heat map.
+  joint_decoding decoding = joint_decoding::soft_argmax;
   /// Whether the pose is brought onto the joints seen after the networks; see `refine_pose`.
   bool refine = true;
   refine_options fit{};
@@ -244,13 +246,13 @@ class basic_estimator {
     const context<B> here{backend, workspace.scratch.scratch()};
     crop_reading& reading = workspace.reading;
     const auto glance = [&](const crop_box& crop, crop_reading& result) {
-      look(photo, crop, false, here, workspace, result);
+      look(photo, crop, options, false, here, workspace, result);
     };
     if (!options.box)
       find_person(width, height, glance, workspace.components, reading, workspace.other_reading);
     if (options.box || options.flip_average) {
-      look(photo, options.box ? crop_around(*options.box) : reading.crop, options.flip_average,
-           here, workspace, reading);
+      look(photo, options.box ? crop_around(*options.box) : reading.crop, options,
+           options.flip_average, here, workspace, reading);
       keep_person(reading, workspace.components);
     }
     out.milliseconds.human2d = reading.milliseconds;
@@ -347,8 +349,9 @@ class basic_estimator {
   }
 
   /// Human2D on one crop of the photo, and on its mirror image where `both_ways`.
-  void look(const picture_view& photo, const crop_box& crop, bool both_ways, const context<B>& here,
-            workspace_type& memory, crop_reading& reading) const {
+  void look(const picture_view& photo, const crop_box& crop, const estimate_options& options,
+            bool both_ways, const context<B>& here, workspace_type& memory,
+            crop_reading& reading) const {
     detail::stopwatch watch;
     reading.crop = crop;
     crop_to_input(photo, crop, Human2D::input_size, memory.crop, memory.picture);
@@ -365,8 +368,8 @@ class basic_estimator {
       average_mirrored(heatmaps, other.as_const());
       average_mirrored(logits, other_logits.as_const());
     }
-    decode_heatmaps(heatmaps.as_const(), reading.joints);
-    separate_sides(heatmaps.as_const(), reading.joints);
+    decode_heatmaps(heatmaps.as_const(), reading.joints, options.decoding);
+    separate_sides(heatmaps.as_const(), reading.joints, options.decoding);
     decode_silhouette(logits.as_const(), reading.body);
     reading.score = person_score(reading);
     reading.milliseconds = watch.lap();

@@ -21,9 +21,10 @@ namespace {
 
 using one_map = shape<1, 64, 64>;
 
-std::array<float, 3> decoded(const std::vector<float>& map) {
+std::array<float, 3> decoded(const std::vector<float>& map,
+                             joint_decoding decoding = joint_decoding::quarter_cell) {
   std::array<float, 3> joint{};
-  decode_heatmaps(view<const float, one_map>(map.data()), joint);
+  decode_heatmaps(view<const float, one_map>(map.data()), joint, decoding);
   return joint;
 }
 
@@ -103,6 +104,27 @@ TEST_CASE("a Gaussian's centre is found to a quarter of a cell") {
       CHECK(std::abs((joint[0] + 1) * 32 - x) <= 0.2501);
       CHECK(std::abs((joint[1] + 1) * 32 - y) <= 0.2501);
     }
+}
+
+TEST_CASE("soft-argmax finds a Gaussian's centre closer still") {
+  for (double x = 5; x < 59; x += 3.37)
+    for (double y = 5; y < 59; y += 4.19) {
+      const auto joint = decoded(gaussian(x, y, 0.5), joint_decoding::soft_argmax);
+      CHECK(std::abs((joint[0] + 1) * 32 - x) <= 0.05);
+      CHECK(std::abs((joint[1] + 1) * 32 - y) <= 0.05);
+    }
+}
+
+TEST_CASE("soft-argmax weighs the cells around the highest by exp(16 h), within the map") {
+  std::vector<float> map(64 * 64, 0.0F);
+  map[0] = 0.5F;
+  map[1] = 0.4F;
+  map[64 * 2] = 0.3F;
+  const auto joint = decoded(map, joint_decoding::soft_argmax);
+  // numpy, 4 x 4 cells: weights exp(16 (h - 0.5)), mean of columns and rows, plus half a cell.
+  CHECK((joint[0] + 1) * 32 == doctest::Approx(0.6680904900).epsilon(1e-5));
+  CHECK((joint[1] + 1) * 32 == doctest::Approx(0.5712936477).epsilon(1e-5));
+  CHECK(joint[2] == 0.5F);
 }
 
 TEST_CASE("the silhouette is the softmax of its two channels") {

@@ -45,23 +45,22 @@ def losses(outputs, batch):
 
 
 def decode(heatmaps):
-    """Argmax with quarter-pixel refinement toward the larger neighbour: [B, J, 3] in [-1, 1], max."""
+    """Soft-argmax about the highest cell, as the C++ estimator: [B, J, 3] in [-1, 1] and the maximum."""
     return decode_at(heatmaps, heatmaps.flatten(2).argmax(-1))
 
 
-def decode_at(heatmaps, index):
+def decode_at(heatmaps, index, reach=3, sharpness=16.0):
     """The same for given cells [B, J] of the maps."""
     size = heatmaps.shape[-1]
     value = heatmaps.flatten(2).gather(-1, index[..., None])[..., 0]
     x, y = index % size, index // size
-    padded = functional.pad(heatmaps, (1, 1, 1, 1), mode="replicate").flatten(2)
-
-    def at(dx, dy):
-        where = (y + 1 + dy) * (size + 2) + x + 1 + dx
-        return padded.gather(-1, where[..., None])[..., 0]
-
-    fx = x + 0.5 + 0.25 * torch.sign(at(1, 0) - at(-1, 0))
-    fy = y + 0.5 + 0.25 * torch.sign(at(0, 1) - at(0, -1))
+    cells = torch.arange(size, device=heatmaps.device)
+    across, down = cells - x[..., None], cells - y[..., None]
+    weight = torch.exp(sharpness * (heatmaps - value[..., None, None]))
+    weight = weight * ((across.abs() <= reach)[..., None, :] & (down.abs() <= reach)[..., None])
+    total = weight.sum((-2, -1))
+    fx = x + 0.5 + (weight * across[..., None, :]).sum((-2, -1)) / total
+    fy = y + 0.5 + (weight * down[..., None]).sum((-2, -1)) / total
     return torch.stack([fx * 2 / size - 1, fy * 2 / size - 1, value], -1)
 
 

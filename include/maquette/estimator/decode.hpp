@@ -13,11 +13,19 @@
 
 namespace maquette {
 
+/// How a joint's place within a heat map's peak is read.
+enum class joint_decoding {
+  quarter_cell,  ///< a quarter of a cell from the highest towards the larger neighbour along each
+                 ///< axis; Newell et al. 2016
+  soft_argmax    ///< the mean place of the cells up to three away from the highest, weighted by
+                 ///< exp(16 h); after Sun et al., "Integral Human Pose Regression", 2018
+};
+
 namespace detail {
 
-/// One heat map's cell as a joint: x, y in [-1, 1] of the crop, moved a quarter of a cell towards
-/// the larger neighbour along each axis, and the cell's value.
-inline void joint_at(const float* map, int size, int cell, float* joint) {
+/// The centre of a cell moved a quarter of a cell towards the larger neighbour along each axis,
+/// in cells; beyond the border a map continues with its outermost cells.
+inline std::array<float, 2> quarter_cell_place(const float* map, int size, int cell) {
   const int x = cell % size;
   const int y = cell / size;
   const auto at = [&](int row, int column) {
@@ -26,10 +34,37 @@ inline void joint_at(const float* map, int size, int cell, float* joint) {
   const auto quarter = [](float before, float after) {
     return after > before ? 0.25F : after < before ? -0.25F : 0.0F;
   };
-  const float fx = static_cast<float>(x) + 0.5F + quarter(at(y, x - 1), at(y, x + 1));
-  const float fy = static_cast<float>(y) + 0.5F + quarter(at(y - 1, x), at(y + 1, x));
-  joint[0] = fx * (2.0F / static_cast<float>(size)) - 1.0F;
-  joint[1] = fy * (2.0F / static_cast<float>(size)) - 1.0F;
+  return {static_cast<float>(x) + 0.5F + quarter(at(y, x - 1), at(y, x + 1)),
+          static_cast<float>(y) + 0.5F + quarter(at(y - 1, x), at(y + 1, x))};
+}
+
+/// The mean of the centres of the cells around one, as far as the map goes, weighted by
+/// exp(sharpness h).
+inline std::array<float, 2> soft_argmax_place(const float* map, int size, int cell) {
+  constexpr int reach = 3;
+  constexpr float sharpness = 16;
+  const int x = cell % size;
+  const int y = cell / size;
+  float sum = 0;
+  float sum_x = 0;
+  float sum_y = 0;
+  for (int row = std::max(y - reach, 0); row <= std::min(y + reach, size - 1); ++row)
+    for (int column = std::max(x - reach, 0); column <= std::min(x + reach, size - 1); ++column) {
+      const float weight = std::exp(sharpness * (map[row * size + column] - map[cell]));
+      sum += weight;
+      sum_x += weight * static_cast<float>(column - x);
+      sum_y += weight * static_cast<float>(row - y);
+    }
+  return {static_cast<float>(x) + 0.5F + sum_x / sum, static_cast<float>(y) + 0.5F + sum_y / sum};
+}
+
+/// One heat map's peak as a joint: x, y in [-1, 1] of the crop, and the value of its cell.
+inline void joint_at(const float* map, int size, int cell, joint_decoding decoding, float* joint) {
+  const std::array<float, 2> place = decoding == joint_decoding::quarter_cell
+                                         ? quarter_cell_place(map, size, cell)
+                                         : soft_argmax_place(map, size, cell);
+  for (std::size_t k = 0; k < 2; ++k)
+    joint[k] = place[k] * (2.0F / static_cast<float>(size)) - 1.0F;
   joint[2] = map[cell];
 }
 
@@ -63,19 +98,18 @@ inline int second_peak(const float* map, int size, int first) {
 /// Where the maximum of each heat map lies: [J, 3] of x, y in [-1, 1] of the crop and the maximum
 /// itself as the confidence.
 ///
-/// Heat maps: [J, S, S], peak 1, cell centres at .5. The cell of the maximum (the first one of
-/// several) is moved a quarter of a cell towards the larger neighbour along each axis; beyond the
-/// border a map continues with its outermost cells. Source: Newell et al. 2016; the confidence is
-/// that of Pavlakos et al. 2018, section 4.1.
+/// Heat maps: [J, S, S], peak 1, cell centres at .5; of several equal maxima the first. The
+/// confidence is that of Pavlakos et al. 2018, section 4.1.
 template <ImageShape S>
-requires(height<S> == width<S>) void decode_heatmaps(view<const float, S> heatmaps,
-                                                     std::span<float> joints) {
+requires(height<S> ==
+         width<S>) void decode_heatmaps(view<const float, S> heatmaps, std::span<float> joints,
+                                        joint_decoding decoding = joint_decoding::soft_argmax) {
   constexpr int size = width<S>;
   MAQUETTE_ASSERT(joints.size() == 3 * static_cast<std::size_t>(channels<S>),
                   "decode_heatmaps: x, y and confidence a joint");
   for (int j = 0; j < channels<S>; ++j) {
     const float* const map = heatmaps.data + static_cast<std::size_t>(j) * size * size;
-    detail::joint_at(map, size, detail::highest_cell(map, size),
+    detail::joint_at(map, size, detail::highest_cell(map, size), decoding,
                      joints.data() + 3 * static_cast<std::size_t>(j));
   }
 }
@@ -90,7 +124,9 @@ template <ImageShape S>
 requires(height<S> == width<S> &&
          channels<S> ==
              static_cast<int>(mpii16::count)) void separate_sides(view<const float, S> heatmaps,
-                                                                  std::span<float> joints) {
+                                                                  std::span<float> joints,
+                                                                  joint_decoding decoding =
+                                                                      joint_decoding::soft_argmax) {
   constexpr int size = width<S>;
   constexpr float same_place = 0.7F;
   constexpr int apart = 3;
@@ -119,7 +155,7 @@ requires(height<S> == width<S> &&
       }
     }
     for (std::size_t side = 0; side < 2; ++side)
-      detail::joint_at(map[side], size, chosen[side],
+      detail::joint_at(map[side], size, chosen[side], decoding,
                        joints.data() + 3 * static_cast<std::size_t>(pair[side]));
   }
 }
