@@ -1,0 +1,106 @@
+"""Makes the goldens of the fit: python tests/golden/make_fit_goldens.py
+
+Writes data/fit.npz: poses, joints seen by a camera, and the least cost that scipy's BFGS finds from each pose for the
+energy of `refine_pose`, written down here in float64 over smplx.lbs.lbs with automatic derivatives. Nothing of it is
+shared with the library: neither the body's arithmetic, nor the derivatives, nor the minimiser.
+"""
+
+from pathlib import Path
+
+import numpy as np
+import torch
+from scipy.optimize import minimize
+from smplx.lbs import batch_rodrigues, lbs
+
+FOLDER = Path(__file__).resolve().parent
+REPOSITORY = FOLDER.parent.parent
+PARENTS = torch.tensor([-1, 0, 0, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 9, 9, 12, 13, 14, 16, 17, 18, 19, 20, 21])
+STIFFNESS = torch.tensor([0.5, 1, 1, 3, 1, 1, 3, 3, 3, 3, 10, 10, 2, 3, 3, 3, 1, 1, 1, 1, 5, 5, 10, 10]).double()
+HINGES = ((4, 0, 1.0), (5, 0, 1.0), (18, 1, -1.0), (19, 1, 1.0))  # joint, axis, direction that is allowed
+SIGMA, LEAST, ANCHOR, DEPTH_ANCHOR, LIMIT = 30.0, 0.2, 12.0, 200.0, 100.0
+PIXEL = 1.7  # photo pixels to one of the crop
+FOCAL, CENTRE = 1900.0, (310.0, 240.0)
+
+
+def logarithm(rotations):
+    """Axis-angle [N, 3] of rotation matrices, angles well below pi."""
+    skew = torch.stack([rotations[:, 2, 1] - rotations[:, 1, 2], rotations[:, 0, 2] - rotations[:, 2, 0],
+                        rotations[:, 1, 0] - rotations[:, 0, 1]], 1) / 2
+    sine = (skew.square().sum(1) + 1e-30).sqrt()
+    angle = torch.atan2(sine, (rotations.diagonal(dim1=1, dim2=2).sum(1) - 1) / 2)
+    return skew * (angle / sine)[:, None]
+
+
+def mpii_joints(body, beta, theta):
+    flat = theta.reshape(1, 72)
+    vertices, joints = lbs(beta[None], flat, body["v_template"], body["shapedirs"][:, :, :10],
+                           body["posedirs"].reshape(-1, 207).T, body["J_regressor"], PARENTS, body["weights"])
+    points = torch.cat([vertices[0], joints[0]])[: body["joint_regressor_mpii"].shape[1]]
+    return body["joint_regressor_mpii"] @ points
+
+
+def energy(body, beta, start, start_depth, seen, theta, translation):
+    """E_J + E_anchor + E_a, in squared pixels of a crop of 256."""
+    points = mpii_joints(body, beta, theta) + translation
+    u = FOCAL * points[:, 0] / points[:, 2] + CENTRE[0] - seen[:, 0]
+    v = FOCAL * points[:, 1] / points[:, 2] + CENTRE[1] - seen[:, 1]
+    square = (u * u + v * v) / PIXEL**2
+    weight = torch.where(seen[:, 2] >= LEAST, seen[:, 2].clamp(max=1), torch.zeros(()).double())
+    joints = (weight**2 * SIGMA**2 * square / (SIGMA**2 + square)).sum()
+    rotations, first = batch_rodrigues(theta), batch_rodrigues(start)
+    moved = logarithm(first.transpose(1, 2) @ rotations)
+    anchor = (ANCHOR * STIFFNESS[:, None] * moved).square().sum()
+    anchor = anchor + (DEPTH_ANCHOR * (translation[2] - start_depth) / start_depth) ** 2
+    limits = sum((LIMIT * torch.clamp(sign * logarithm(rotations[j : j + 1])[0, axis], max=0)) ** 2
+                 for j, axis, sign in HINGES)
+    return joints + anchor + limits
+
+
+def case(body, random):
+    """A pose near the truth, and the truth's joints as a network might see them."""
+    beta = torch.from_numpy(random.normal(size=10))
+    truth = random.normal(0, 0.25, (24, 3))
+    truth[0] += [3.0, 0, 0]
+    for j, axis, sign in HINGES:
+        truth[j, axis] = sign * random.uniform(0.3, 1.2)
+    start = truth + random.normal(0, 0.25, (24, 3))
+    start[[4, 5, 18, 19]] = truth[[4, 5, 18, 19]] * random.uniform(0.2, 1.2, (4, 1))
+    translation = np.array([random.normal(0, 0.2), random.normal(0, 0.2), random.uniform(6, 9)])
+    points = mpii_joints(body, beta, torch.from_numpy(truth)).numpy() + translation
+    seen = np.c_[FOCAL * points[:, :2] / points[:, 2:] + CENTRE, random.uniform(0.1, 1.1, 16)]
+    seen[:, :2] += random.normal(0, 6, (16, 2))
+    lost = random.integers(16, size=2)
+    seen[lost, :2] += random.normal(0, 80, (2, 2))
+    first = np.concatenate([start.ravel(), translation + [0.05, -0.08, random.normal(0, 0.5)]]).astype(np.float32)
+    beta, seen = beta.numpy().astype(np.float32), seen.astype(np.float32)
+    return beta, first, seen
+
+
+def main():
+    arrays = np.load(REPOSITORY / "weights" / "body.npz")
+    body = {k: torch.from_numpy(np.asarray(arrays[k], np.float64))
+            for k in ("v_template", "shapedirs", "posedirs", "J_regressor", "weights", "joint_regressor_mpii")}
+    random = np.random.default_rng(11)
+    rows = dict(beta=[], start=[], seen=[], cost_before=[], cost_after=[])
+    for _ in range(6):
+        beta, first, seen = case(body, random)
+        start = torch.from_numpy(first).double()
+        fixed = (body, torch.from_numpy(beta).double(), start[:72].view(24, 3), start[74], torch.from_numpy(seen).double())
+
+        def cost(x):
+            x = torch.from_numpy(x).requires_grad_()
+            value = energy(*fixed, x[:72].view(24, 3), x[72:])
+            value.backward()
+            return value.item(), x.grad.numpy()
+
+        before = cost(start.numpy())[0]
+        found = minimize(cost, start.numpy(), jac=True, method="BFGS", options=dict(maxiter=600, gtol=1e-4))
+        print(f"{before:.3f} -> {found.fun:.4f} in {found.nit} iterations, |gradient| {abs(found.jac).max():.2g}")
+        for name, value in dict(beta=beta, start=first, seen=seen, cost_before=before, cost_after=found.fun).items():
+            rows[name].append(value)
+    np.savez_compressed(FOLDER / "data" / "fit.npz", focal=FOCAL, centre=np.array(CENTRE), pixel=PIXEL,
+                        **{name: np.array(values) for name, values in rows.items()})
+
+
+if __name__ == "__main__":
+    main()
