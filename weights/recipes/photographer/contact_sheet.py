@@ -1,6 +1,6 @@
 """Draws a sheet of samples, some with their joints and masks: python weights/recipes/photographer/contact_sheet.py
 
-[--split train] [--seed 7] [--data ../shared/data] [--out docs/images/photographer.png]
+[--split train] [--seed 7] [--data ../shared/data] [--out docs/images/photographer.jpg]
 """
 
 import argparse
@@ -50,7 +50,7 @@ def main():
     arguments.add_argument("--data", type=Path, default=makehuman.default_data_folder())
     arguments.add_argument("--body", type=Path, default=REPOSITORY / "weights" / "body.npz")
     arguments.add_argument("--rows", type=int, default=6)
-    arguments.add_argument("--out", type=Path, default=REPOSITORY / "docs" / "images" / "photographer.png")
+    arguments.add_argument("--out", type=Path, default=REPOSITORY / "docs" / "images" / "photographer.jpg")
     options = arguments.parse_args()
     closet, room = assets.wardrobe(options.data, options.body, options.split), native.darkroom()
     # Only the panoramas: the sheet is published, and they are in the public domain.
@@ -61,7 +61,7 @@ def main():
         tiles.append(overlaid(sample, index % 8 == 2) if index % 4 == 2 else sample["images"])
     sheet = np.concatenate([np.concatenate(tiles[k:k + 8], 1) for k in range(0, len(tiles), 8)])
     options.out.parent.mkdir(parents=True, exist_ok=True)
-    Image.fromarray(sheet).resize((sheet.shape[1] // 2, sheet.shape[0] // 2), Image.LANCZOS).save(options.out)
+    Image.fromarray(sheet).resize((sheet.shape[1] // 2, sheet.shape[0] // 2), Image.LANCZOS).save(options.out, quality=88)
 
 
 if __name__ == "__main__":
