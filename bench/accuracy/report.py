@@ -188,6 +188,11 @@ def recall(cases, estimates):
     return float(np.mean(found))
 
 
+def chosen_of(cases, estimates, chosen):
+    """The cases, and what was said of them, where `chosen` is true."""
+    return [case for case, yes in zip(cases, chosen) if yes], [one for one, yes in zip(estimates, chosen) if yes]
+
+
 def clothed_figures(lab, name, cases, estimates):
     """Of Human2D's silhouette and of the body's: mean IoU in the photo, foreground accuracy, F1."""
     figures = {}
@@ -299,6 +304,13 @@ def main():
         clothed = collections_of_photos.ccp_validation(data)
         dressed = lab.estimates("ccp", clothed, masks=True)
         dressed_searched = lab.estimates("ccp-searched", clothed, with_box=False)
+        scenes = collections_of_photos.composed(clothed, data, Path(arguments.scratch) / "scenes")
+        in_scenes = lab.estimates("composed-searched", scenes, with_box=False)
+        shares = np.array([case.more["share"] for case in scenes])
+        bands = [(low, high) for low, high in ((0.1, 0.2), (0.2, 0.4), (0.4, 1.01))]
+        sizes = [[f"{100 * low:.0f} to {100 * min(high, 1):.0f} %", str(((shares >= low) & (shares < high)).sum()),
+                  f"{recall(*chosen_of(scenes, in_scenes, (shares >= low) & (shares < high))):.3f}"]
+                 for low, high in bands]
         clothes = clothed_figures(lab, "ccp", clothed, dressed)
         photographs = f"""
 ## On real photographs
@@ -316,7 +328,11 @@ MPII's thorax and upper neck. Leeds' labels are crowd-sourced and its poses gymn
         for kind, label in (("seen", "Human2D's silhouette"), ("body", "the estimated body's"))])}
 
 Finding the person without a box, share of the people found with an overlap (IoU) of at least one half:
-Clothing Co-Parsing **{recall(clothed, dressed_searched):.3f}**, Leeds {recall(leeds, searched):.3f}.
+Clothing Co-Parsing **{recall(clothed, dressed_searched):.3f}**, Leeds {recall(leeds, searched):.3f}. Of the same people
+cut out and set before {len(scenes)} backgrounds that no training picture shows, anywhere, half of them with one to three
+others of at most 0.6 of their height, by the share of the picture's height that they fill:
+
+{table(["height", "pictures", "recall"], sizes)}
 """
     out.write_text(f"""# Accuracy
 
