@@ -47,12 +47,13 @@ def is_upright(joints):
     return bool(-up[1] > abs(up[0]))
 
 
-def lspet_validation(data):
-    """The last tenth of Leeds Sports Pose Extended; those whose torso is labelled."""
+def leeds(data, first, last):
+    """A part (shares of the whole) of Leeds Sports Pose Extended; those whose torso is labelled."""
     folder = Path(data) / "lspet"
-    rows = list(csv.DictReader(open(folder / "joints.csv", newline="")))
+    with open(folder / "joints.csv", newline="") as file:
+        rows = list(csv.DictReader(file))
     cases = []
-    for row in rows[len(rows) * 9 // 10:]:
+    for row in rows[int(len(rows) * first):int(len(rows) * last)]:
         joints = np.array([[float(row[f"{name}_{axis}"]) for axis in ("x", "y", "visible")] for name in LSP])
         if not joints[[LSP.index("r_hip"), LSP.index("l_shoulder")], 2].all():
             continue
@@ -61,15 +62,22 @@ def lspet_validation(data):
     return cases
 
 
-def ccp_validation(data):
-    """The last tenth of Clothing Co-Parsing."""
+def clothed(data, first, last):
+    """A part (shares of the whole) of Clothing Co-Parsing; those whose mask is not empty."""
     folder = Path(data) / "ccp"
     photos = sorted((folder / "photos").glob("*.jpg"))
     cases = []
-    for photo in photos[len(photos) * 9 // 10:]:
-        mask = folder / "masks" / (photo.stem + ".png")
-        cases.append(Case(photo, box_of_mask(np.asarray(Image.open(mask).convert("L")) > 0), mask=mask))
+    for photo in photos[int(len(photos) * first):int(len(photos) * last)]:
+        path = folder / "masks" / (photo.stem + ".png")
+        mask = np.asarray(Image.open(path).convert("L")) > 0
+        if mask.any():
+            cases.append(Case(photo, box_of_mask(mask), mask=path))
     return cases
+
+
+def validation(collection, data):
+    """The last tenth of `leeds` or `clothed`: never trained on, by any weights of this project."""
+    return collection(data, 0.9, 1)
 
 
 def synthetic_validation(pool, folder):
@@ -94,14 +102,14 @@ def cut_out(case):
     return person.crop([int(value) for value in case.box])
 
 
-def composed(clothed, data, folder, count=150, size=(720, 540), seed=5):
+def composed(people, data, folder, count=150, size=(720, 540), seed=5):
     """People cut out of Clothing Co-Parsing before backgrounds that training did not see: a tenth to all of the
     picture's height, anywhere, half of them with one to three others of at most 0.6 of their height."""
     data, folder = Path(data), Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
     unseen = json.loads((RECIPES / "photographer" / "splits.json").read_text())["pictures"]
     walls = [path for path in sorted((data / "backgrounds" / "img").iterdir()) if path.stem in unseen]
-    people = [cut_out(case) for case in clothed]
+    people = [cut_out(case) for case in people]
     random = np.random.default_rng(seed)
     cases = []
     for index in range(count):

@@ -296,12 +296,12 @@ def main():
     photographs = ""
     data = Path(arguments.data)
     if (data / "lspet").is_dir() and (data / "ccp").is_dir():
-        leeds = collections_of_photos.lspet_validation(data)
+        leeds = collections_of_photos.validation(collections_of_photos.leeds, data)
         found, found_once = lab.estimates("lspet", leeds), lab.estimates("lspet-once", leeds, options=["--no-flip"])
         searched = lab.estimates("lspet-searched", leeds, with_box=False)
         pck, upright = leeds_figures(leeds, found)
         pck_once, _ = leeds_figures(leeds, found_once)
-        clothed = collections_of_photos.ccp_validation(data)
+        clothed = collections_of_photos.validation(collections_of_photos.clothed, data)
         dressed = lab.estimates("ccp", clothed, masks=True)
         dressed_searched = lab.estimates("ccp-searched", clothed, with_box=False)
         scenes = collections_of_photos.composed(clothed, data, Path(arguments.scratch) / "scenes")

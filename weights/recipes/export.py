@@ -117,7 +117,10 @@ def main():
     parser.add_argument("--calibration", required=True,
                         help="pool of unseen pictures that observe.py has seen: calibrates the confidence")
     parser.add_argument("--out", default=str(REPOSITORY / "weights" / "maquette.safetensors"))
+    parser.add_argument("--research", action="store_true", help="the networks also saw real_pool.py's photographs")
     arguments = parser.parse_args()
+    if arguments.research != Path(arguments.out).stem.endswith("-research"):
+        raise SystemExit(f"{arguments.out}: expected a name that ends with -research for --research, and only then")
 
     states = [trained(f) for f in (arguments.human2d, arguments.pose_prior, arguments.shape_prior)]
     tensors = {}
@@ -138,8 +141,9 @@ def main():
         pose_prior="x, y in [-1, 1] of the crop, confidence; camera frame, y down",
         camera="OpenCV axes; focal 5000 px at the 256 px crop",
         data="synthetic pictures: MakeHuman assets (CC0), CMU motion capture, backgrounds (CC0, "
-             "CC-BY, CC-BY-SA)",
-        licence="CC0-1.0")
+             "CC-BY, CC-BY-SA)" + ("; Leeds Sports Pose Extended; Clothing Co-Parsing"
+                                   if arguments.research else ""),
+        licence="research only" if arguments.research else "CC0-1.0")
     out = Path(arguments.out)
     partial = out.with_suffix(".partial")
     save_file({**tensors, **calibration(PicturePool(arguments.calibration)), **inputs, **{k: v.contiguous() for k, v in expected.items()}}, partial,

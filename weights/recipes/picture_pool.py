@@ -10,19 +10,24 @@ MIRRORED_JOINTS = [5, 4, 3, 2, 1, 0, 6, 7, 8, 9, 15, 14, 13, 12, 11, 10]
 
 
 class PicturePool:
-    """All shards of one folder as one array a field, memory-mapped.
+    """All shards of one or more folders as one array a field, memory-mapped.
 
-    New shards may appear while a training runs: `refresh` takes them in.
+    New shards may appear while a training runs: `refresh` takes them in. A folder named twice is
+    drawn from twice as often.
     """
 
-    def __init__(self, folder):
-        self.folder = Path(folder)
+    def __init__(self, *folders):
+        self.folders = [Path(folder) for folder in folders]
+        self.folder = self.folders[0]
         self.refresh()
-        if not self.shards:
-            raise SystemExit(f"{folder}: no finished shard; run photographer/generate.py first")
 
     def refresh(self):
-        folders = sorted(p.parent for p in self.folder.glob("shard_*/images.npy"))
+        folders = []
+        for folder in self.folders:
+            found = sorted(p.parent for p in folder.glob("shard_*/images.npy"))
+            if not found:
+                raise SystemExit(f"{folder}: no finished shard; run photographer/generate.py first")
+            folders += found
         self.shards = [{p.stem: np.load(p, mmap_mode="r") for p in folder.glob("*.npy")}
                        for folder in folders]
         self.starts = np.cumsum([0] + [len(s["images"]) for s in self.shards])
@@ -35,6 +40,13 @@ class PicturePool:
         which = np.searchsorted(self.starts, indices, side="right") - 1
         return np.stack([self.shards[s][name][i - self.starts[s]]
                          for s, i in zip(which, indices)])
+
+    def known(self, indices):
+        """Whether each of the 16 joints, and the mask, is labelled [B, 17]: all, in the photographer's pictures."""
+        which = np.searchsorted(self.starts, indices, side="right") - 1
+        all_known = np.ones(17, np.uint8)
+        return np.stack([self.shards[s]["known"][i - self.starts[s]] if "known" in self.shards[s] else all_known
+                         for s, i in zip(which, indices)]) > 0
 
 
 def heatmaps_of(joints, size, sigma):
@@ -75,7 +87,7 @@ def colour_jitter(pictures, generator):
 
 
 def batch_of(pool, indices, size, sigma, generator=None):
-    """One batch: pictures [B, 3, size, size], heat maps, weights of the joints, body masks.
+    """One batch: pictures [B, 3, size, size], heat maps, body masks, and which of them are labelled.
 
     With a generator the pictures are augmented (flip, affine, colour); without they are as stored.
     """
@@ -90,6 +102,8 @@ def batch_of(pool, indices, size, sigma, generator=None):
         pictures = torch.nn.functional.interpolate(pictures, size, mode="bilinear", antialias=True)
     points = joints[..., :2] * (2 / stored) - 1
     inside = joints[..., 2] > 0
+    known = torch.from_numpy(pool.known(indices))
+    known, known_masks = known[:, :16], known[:, 16]
     if generator is not None:
         count = len(indices)
         flip = torch.rand(count, generator=generator) < 0.5
@@ -98,6 +112,7 @@ def batch_of(pool, indices, size, sigma, generator=None):
         mirrored = points[:, MIRRORED_JOINTS] * torch.tensor([-1.0, 1.0])
         points = torch.where(flip[:, None, None], mirrored, points)
         inside = torch.where(flip[:, None], inside[:, MIRRORED_JOINTS], inside)
+        known = torch.where(flip[:, None], known[:, MIRRORED_JOINTS], known)
         affine = random_affine(count, generator)
         grid = torch.nn.functional.affine_grid(affine, (count, 3, size, size), align_corners=False)
         pictures = torch.nn.functional.grid_sample(pictures, grid, padding_mode="reflection",
@@ -114,7 +129,7 @@ def batch_of(pool, indices, size, sigma, generator=None):
     targets = heatmaps_of((points + 1) * (heat / 2), heat, sigma) * inside[..., None, None]
     masks = torch.nn.functional.adaptive_avg_pool2d(masks, heat)[:, 0]
     return dict(pictures=pictures - 0.5, heatmaps=targets, masks=masks, points=points,
-                inside=inside)
+                inside=inside & known, known=known, known_masks=known_masks)
 
 
 def batches(pool, size, batch, sigma, seed):

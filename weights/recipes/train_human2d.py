@@ -6,7 +6,8 @@ stack (Pavlakos et al. 2018, section 4.1).
 The compact default is for a CPU: pictures of 128 px first (four times as fast, the network is fully
 convolutional), then `--size 256 --from runs/human2d-128/checkpoint.pt` at the size that is shipped.
 The paper's size: `--features 256 --modules 3 --size 256 --batch 4 --optimizer rmsprop --rate 3e-4`.
-A run that was interrupted is resumed by the same command.
+Real photographs (real_pool.py; research only) join as `--pool POOL REAL REAL`, their unlabelled joints and
+masks left out of the loss. A run that was interrupted is resumed by the same command.
 """
 import argparse
 from pathlib import Path
@@ -35,12 +36,16 @@ def on_device(batch, device):
 
 
 def losses(outputs, batch):
+    """MSE of the labelled joints' heat maps and BCE of the labelled masks, each summed over the stacks."""
+    joints, masks = batch["known"].float(), batch["known_masks"].float()
+    joints, masks = joints / joints.sum().clamp_min(1), masks / masks.sum().clamp_min(1)
     heat, silhouette = 0.0, 0.0
     for heatmaps, logits in outputs:
-        heat = heat + functional.mse_loss(heatmaps.float(), batch["heatmaps"])
+        square = (heatmaps.float() - batch["heatmaps"]).square().mean((2, 3))
+        heat = heat + (joints * square).sum()
         difference = (logits[:, 0] - logits[:, 1]).float()
-        silhouette = silhouette + functional.binary_cross_entropy_with_logits(
-            difference, batch["masks"])
+        entropy = functional.binary_cross_entropy_with_logits(difference, batch["masks"], reduction="none")
+        silhouette = silhouette + (masks * entropy.mean((1, 2))).sum()
     return heat, silhouette
 
 
@@ -113,7 +118,8 @@ def evaluate(model, pool, size, count=400, batch=25, device="cpu"):
 def main():
     parser = argparse.ArgumentParser(description=__doc__,
                                      formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--pool", required=True, help="folder of training shards")
+    parser.add_argument("--pool", required=True, nargs="+",
+                        help="folders of training shards; one named twice is drawn from twice as often")
     parser.add_argument("--validation", required=True, help="folder of validation shards")
     parser.add_argument("--out", help="folder of the run (default: runs/human2d-SIZE)")
     parser.add_argument("--from", dest="initial", help="checkpoint whose weights to start from")
@@ -133,7 +139,7 @@ def main():
     torch.manual_seed(arguments.seed)
     torch.set_num_threads(arguments.threads)
     size, sigma = arguments.size, sigma_of(arguments.size // 4)
-    pool, validation = PicturePool(arguments.pool), PicturePool(arguments.validation)
+    pool, validation = PicturePool(*arguments.pool), PicturePool(arguments.validation)
     model = Human2D(16, arguments.features, arguments.stacks, arguments.modules)
     model = model.to(arguments.device, memory_format=torch.channels_last)
     run = Run(arguments.out or HERE / "runs" / f"human2d-{size}", model, arguments.rate,
