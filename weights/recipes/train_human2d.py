@@ -22,6 +22,7 @@ from training import Run
 
 HERE = Path(__file__).resolve().parent
 TORSO = (2, 13)  # right hip, left shoulder: the length that PCK is relative to
+PELVIS, UPPER_NECK = 6, 8
 
 
 def sigma_of(heat):
@@ -69,29 +70,34 @@ def decode_at(heatmaps, index, reach=3, sharpness=16.0):
     return torch.stack([fx * 2 / size - 1, fy * 2 / size - 1, value], -1)
 
 
-def separated(heatmaps, joints, same_place=0.7, apart=3):
-    """Parts ankles, knees and wrists that `decode` put onto the same place, as the C++ estimator's
-    `separate_sides`: each side takes its highest or second peak, whichever two add up to most, where
-    two within `apart` cells count `same_place`."""
+def separated(heatmaps, joints, same_place=0.8, apart=3, longest=0.75, shortest_trunk=0.3):
+    """Chooses among the two highest peaks of each knee, ankle and wrist, as the C++ estimator's
+    `separate_sides`: a value counts exp(-4 (d / l - 1)) if the limb's length d exceeds l = `longest`
+    trunks, and the sum of both sides `same_place` if they lie within `apart` cells."""
     size, joints = heatmaps.shape[-1], joints.clone()
-    everyone = torch.arange(len(heatmaps))
-    for right, left in ((0, 5), (1, 4), (10, 15)):
-        highest, cells = [], []
-        for joint in (right, left):
-            one = heatmaps[:, joint]
+    everyone = torch.arange(len(heatmaps), device=heatmaps.device)
+    trunk = (joints[:, PELVIS, :2] - joints[:, UPPER_NECK, :2]).norm(dim=-1)
+    limit = longest * trunk.clamp_min(shortest_trunk)[:, None]
+    for ends, froms in (((1, 4), (2, 3)), ((0, 5), (1, 4)), ((10, 15), (11, 14))):
+        worth, places, cells = [], [], []
+        for end, from_ in zip(ends, froms):
+            one = heatmaps[:, end]
             is_peak = one == functional.max_pool2d(one[:, None], 7, stride=1, padding=3)[:, 0]
-            value, cell = torch.where(is_peak, one, torch.zeros(())).flatten(1).topk(2, -1)
-            highest.append(value)
+            cell = torch.where(is_peak, one, torch.zeros((), device=one.device)).flatten(1).topk(2, -1)[1]
+            place = decode_at(one[:, None].expand(-1, 2, -1, -1), cell)
+            length = (place[..., :2] - joints[:, from_, None, :2]).norm(dim=-1)
+            worth.append(place[..., 2].clamp_min(0) * torch.exp(-4 * (length / limit - 1).clamp_min(0)))
+            places.append(place)
             cells.append(cell)
         difference = torch.stack([cells[0][:, :, None] % size - cells[1][:, None] % size,
                                   cells[0][:, :, None] // size - cells[1][:, None] // size])
         together = difference.square().sum(0) < apart * apart
-        total = highest[0][:, :, None] + highest[1][:, None]
+        total = worth[0][:, :, None] + worth[1][:, None]
         best = torch.where(together, same_place * total, total).flatten(1).argmax(1)
-        for joint, cell, choice in ((right, cells[0], best // 2), (left, cells[1], best % 2)):
-            found = decode_at(heatmaps[:, joint:joint + 1], cell[everyone, choice][:, None])[:, 0]
-            moved = (choice > 0) & (found[:, 2] > 0)
-            joints[moved, joint] = found[moved]
+        for end, place, choice in zip(ends, places, (best // 2, best % 2)):
+            found = place[everyone, choice]
+            seen = found[:, 2] > 0
+            joints[seen, end] = found[seen]
     return joints
 
 

@@ -114,12 +114,36 @@ requires(height<S> ==
   }
 }
 
-/// Parts two ankles, knees or wrists that were decoded onto the same place.
+namespace detail {
+
+/// A joint of the right side and its partner, and the joints that they hang from.
+struct limb_ends {
+  std::array<mpii16::joint, 2> end;
+  std::array<mpii16::joint, 2> from;
+};
+
+/// Thighs before the shins that hang from them.
+inline constexpr std::array<limb_ends, 3> parted_limbs{
+    {{{mpii16::r_knee, mpii16::l_knee}, {mpii16::r_hip, mpii16::l_hip}},
+     {{mpii16::r_ankle, mpii16::l_ankle}, {mpii16::r_knee, mpii16::l_knee}},
+     {{mpii16::r_wrist, mpii16::l_wrist}, {mpii16::r_elbow, mpii16::l_elbow}}}};
+
+/// How far apart two joints [x, y, confidence] lie, in halves of the crop.
+inline float joint_distance(const float* a, const float* b) {
+  return std::hypot(a[0] - b[0], a[1] - b[1]);
+}
+
+}  // namespace detail
+
+/// Chooses among the two highest peaks of each knee, ankle and wrist, so that left and right do not
+/// fall onto one place and limbs do not grow long.
 ///
 /// A network that cannot tell left from right gives both maps the same two peaks, and the maximum
-/// puts both legs on one. Of the four ways to give each side its highest or second peak, the one
-/// with the largest sum of values is taken, where a way that leaves both within three cells counts
-/// seven tenths. `joints` is what `decode_heatmaps` gave for MPII's 16 joints.
+/// puts both legs on one, or crosses them. Of the four ways to give each side its highest or second
+/// peak, the one with the largest sum of values is taken, where a value counts exp(-4 (d / l - 1))
+/// if the limb's length d is above l, three quarters of the trunk from pelvis to upper neck, and
+/// the sum eight tenths if both lie within three cells. `joints` is what `decode_heatmaps` gave for
+/// MPII's 16 joints.
 template <ImageShape S>
 requires(height<S> == width<S> &&
          channels<S> ==
@@ -128,26 +152,37 @@ requires(height<S> == width<S> &&
                                                                   joint_decoding decoding =
                                                                       joint_decoding::soft_argmax) {
   constexpr int size = width<S>;
-  constexpr float same_place = 0.7F;
+  constexpr float same_place = 0.8F;
   constexpr int apart = 3;
-  constexpr std::array<std::array<int, 2>, 3> pairs{{{mpii16::r_ankle, mpii16::l_ankle},
-                                                     {mpii16::r_knee, mpii16::l_knee},
-                                                     {mpii16::r_wrist, mpii16::l_wrist}}};
-  for (const auto& pair : pairs) {
+  constexpr float longest = 0.75F;  // of the trunk
+  constexpr float shortest_trunk = 0.3F;
+  MAQUETTE_ASSERT(joints.size() == 3 * mpii16::count, "separate_sides: x, y, confidence a joint");
+  const auto place = [&](int joint) { return joints.data() + 3 * static_cast<std::size_t>(joint); };
+  const float limit =
+      longest * std::max(shortest_trunk,
+                         detail::joint_distance(place(mpii16::pelvis), place(mpii16::upper_neck)));
+  for (const detail::limb_ends& limb : detail::parted_limbs) {
     std::array<const float*, 2> map{};
     std::array<std::array<int, 2>, 2> peak{};
+    std::array<std::array<float, 2>, 2> worth{};
     for (std::size_t side = 0; side < 2; ++side) {
-      map[side] = heatmaps.data + static_cast<std::size_t>(pair[side]) * size * size;
+      map[side] = heatmaps.data + static_cast<std::size_t>(limb.end[side]) * size * size;
       peak[side][0] = detail::highest_cell(map[side], size);
       peak[side][1] = detail::second_peak(map[side], size, peak[side][0]);
+      for (std::size_t k = 0; k < 2; ++k) {
+        std::array<float, 3> end{};
+        detail::joint_at(map[side], size, peak[side][k], decoding, end.data());
+        const float length = detail::joint_distance(end.data(), place(limb.from[side]));
+        worth[side][k] = std::max(end[2], 0.0F) * std::exp(-4 * std::max(length / limit - 1, 0.0F));
+      }
     }
     float best = -1;
-    std::array<int, 2> chosen{peak[0][0], peak[1][0]};
-    for (const int right : peak[0]) {
-      for (const int left : peak[1]) {
-        const int dx = right % size - left % size;
-        const int dy = right / size - left / size;
-        const float sum = map[0][right] + map[1][left];
+    std::array<std::size_t, 2> chosen{};
+    for (std::size_t right = 0; right < 2; ++right) {
+      for (std::size_t left = 0; left < 2; ++left) {
+        const int dx = peak[0][right] % size - peak[1][left] % size;
+        const int dy = peak[0][right] / size - peak[1][left] / size;
+        const float sum = worth[0][right] + worth[1][left];
         const float score = dx * dx + dy * dy < apart * apart ? same_place * sum : sum;
         if (!(score > best)) continue;
         best = score;
@@ -155,8 +190,7 @@ requires(height<S> == width<S> &&
       }
     }
     for (std::size_t side = 0; side < 2; ++side)
-      detail::joint_at(map[side], size, chosen[side], decoding,
-                       joints.data() + 3 * static_cast<std::size_t>(pair[side]));
+      detail::joint_at(map[side], size, peak[side][chosen[side]], decoding, place(limb.end[side]));
   }
 }
 
