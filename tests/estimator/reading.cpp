@@ -206,7 +206,8 @@ TEST_CASE("the coarse squares cover every pixel of any photo") {
                                       {3000.0, 400.0},
                                       {100.0, 2000.0}}) {
     for (const coarse_squares& squares :
-         {whole_photo(width, height), parts_of_photo(width, height)}) {
+         {whole_photo(width, height), parts_of_photo(width, height, 0.6),
+          parts_of_photo(width, height, 0.32), parts_of_photo(width, height, 0.17)}) {
       CHECK(squares.count >= 1);
       for (double u = 0.5; u < width; u += width / 37)
         for (double v = 0.5; v < height; v += height / 41) {
@@ -225,8 +226,9 @@ TEST_CASE("a person of any size is found, and the crop ends up around the box") 
   component_workspace scratch;
   crop_reading best;
   crop_reading other;
-  for (const image_box& truth : {image_box{40, 20, 200, 460}, image_box{430, 240, 500, 420},
-                                 image_box{5, 300, 300, 470}, image_box{300, 10, 420, 300}}) {
+  for (const image_box& truth :
+       {image_box{40, 20, 200, 460}, image_box{430, 240, 500, 420}, image_box{5, 300, 300, 470},
+        image_box{300, 10, 420, 300}, image_box{570, 30, 590, 78}}) {
     const painted_person person{truth};
     find_person(640, 480, person, scratch, best, other);
     const crop_box wanted = crop_around(truth);

@@ -165,9 +165,9 @@ inline void keep_person(crop_reading& reading, component_workspace& scratch) {
   return box;
 }
 
-/// Squares of a photo in which a person is looked for, at most 16.
+/// Squares of a photo in which a person is looked for, at most 81.
 struct coarse_squares {
-  std::array<crop_box, 16> square;
+  std::array<crop_box, 81> square;
   std::size_t count = 0;
 
   /// Squares of this side that cover the photo, steps of at most `step` apart; one in the middle of
@@ -176,8 +176,8 @@ struct coarse_squares {
     const auto steps = [&](double extent, double most) {
       return extent <= side ? 0.0 : std::min(std::ceil((extent - side) / step), most);
     };
-    const double columns = steps(width, 7);
-    const double rows = steps(height, 7);
+    const double columns = steps(width, 8);
+    const double rows = steps(height, 8);
     const auto place = [&](double extent, double index, double last) {
       return last == 0 ? (extent - side) / 2 : (extent - side) * index / last;
     };
@@ -198,21 +198,36 @@ struct coarse_squares {
   return squares;
 }
 
-/// Where to look for a smaller person: 2 x 2 overlapping squares, fewer along a short side.
-[[nodiscard]] inline coarse_squares parts_of_photo(double width, double height) {
+/// Where to look for a smaller person: squares of a share of the photo's longer side that overlap
+/// by a third.
+[[nodiscard]] inline coarse_squares parts_of_photo(double width, double height, double share) {
   coarse_squares squares;
-  const double longer = std::max(width, height);
-  squares.cover(width, height, 0.6 * longer, 0.4 * longer);
+  const double side = share * std::max(width, height);
+  squares.cover(width, height, side, side * 2 / 3);
   return squares;
+}
+
+/// A person's box made a third larger where it ends at the border of the crop that it was seen in,
+/// because the person may go on there; within the photo.
+[[nodiscard]] inline image_box beyond_crop(image_box box, const crop_box& crop, double width,
+                                           double height) {
+  const double cell = crop.side / crop_reading::size;
+  const double more = std::max(box.width(), box.height()) / 3;
+  if (box.left < crop.x + cell) box.left = std::max(0.0, box.left - more);
+  if (box.top < crop.y + cell) box.top = std::max(0.0, box.top - more);
+  if (box.right > crop.x + crop.side - cell) box.right = std::min(width, box.right + more);
+  if (box.bottom > crop.y + crop.side - cell) box.bottom = std::min(height, box.bottom + more);
+  return box;
 }
 
 /// Finds the person in a photo and leaves the reading of the final crop in `best`; `other` is
 /// scratch.
 ///
-/// `look(crop, reading)` fills a reading and its score. A coarse pass over the whole photo, and
-/// over parts of it unless the score is at least `sure_person_score`, gives a first crop; the box
-/// of what was found there gives the next one, twice, as long as the score does not fall by more
-/// than a tenth. Whether anybody was found is for the caller to judge by `best.score`.
+/// `look(crop, reading)` fills a reading and its score. A coarse pass over the whole photo, over
+/// parts of it unless the score is at least `sure_person_score`, and over ever smaller parts as
+/// long as it is below `least_person_score`, gives a first crop; the box of what was found there
+/// gives the next one, twice, as long as the score does not fall by more than a tenth. Whether
+/// anybody was found is for the caller to judge by `best.score`.
 template <class Look>
 void find_person(double width, double height, const Look& look, component_workspace& scratch,
                  crop_reading& best, crop_reading& other) {
@@ -228,12 +243,14 @@ void find_person(double width, double height, const Look& look, component_worksp
     }
   };
   search(whole_photo(width, height));
-  if (found->score < sure_person_score) search(parts_of_photo(width, height));
+  if (found->score < sure_person_score) search(parts_of_photo(width, height, 0.6));
+  for (const double share : {0.32, 0.17})
+    if (found->score < least_person_score) search(parts_of_photo(width, height, share));
   keep_person(*found, scratch);
   for (int i = 0; i < refinements; ++i) {
     const std::optional<image_box> box = person_box(*found, width, height);
     if (!box) break;
-    look(crop_around(*box), *next);
+    look(crop_around(beyond_crop(*box, found->crop, width, height)), *next);
     if (next->score < allowed_fall * found->score) break;
     std::swap(found, next);
     keep_person(*found, scratch);
