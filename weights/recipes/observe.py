@@ -49,8 +49,8 @@ def main():
     pool = PicturePool(arguments.pool)
     joints, silhouettes = [], []
     with torch.no_grad(), torch.autocast("cpu", torch.bfloat16):
-        for rows in tqdm(np.array_split(np.arange(min(arguments.count, len(pool))),
-                                        max(1, arguments.count // 32)), desc="observed"):
+        count = min(arguments.count, len(pool))
+        for rows in tqdm(np.array_split(np.arange(count), max(1, count // 32)), desc="observed"):
             pictures = batch_of(pool, rows, arguments.size, 1.0)["pictures"]
             heatmaps, body = look(network, pictures)
             joints.append(separated(heatmaps, decode(heatmaps)).flatten(1).numpy())
