@@ -85,6 +85,7 @@ def main():
     parser.add_argument("--validation", required=True)
     parser.add_argument("--body", default=str(REPOSITORY / "weights" / "body.npz"))
     parser.add_argument("--out", default=str(HERE / "runs" / "shape_prior"))
+    parser.add_argument("--from", dest="initial", help="checkpoint whose weights to start from")
     parser.add_argument("--batch", type=int, default=128)
     parser.add_argument("--rate", type=float, default=1e-3)
     parser.add_argument("--optimizer", choices=["adam", "rmsprop"], default="adam")
@@ -129,7 +130,7 @@ def main():
                        for k in range(3)})
 
     run = Run(arguments.out, ShapePrior(dropout=0.1).to(memory_format=torch.channels_last), arguments.rate, arguments.minutes,
-              optimizer=arguments.optimizer)
+              optimizer=arguments.optimizer, initial_weights=arguments.initial)
     run.train(batches(people, arguments.batch, arguments.seed + run.step), loss_of, evaluate,
               every_minutes=1.0)
 
