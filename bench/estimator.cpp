@@ -42,12 +42,13 @@ image photo_of(std::int32_t width, std::int32_t height) {
   return photo;
 }
 
-/// The whole estimate; with a box nobody is searched for.
-void estimate_photo(benchmark::State& state, bool with_box) {
+/// The whole estimate; with a box nobody is searched for, and `both_ways` Human2D looks twice.
+void estimate_photo(benchmark::State& state, bool with_box, bool both_ways) {
   const image photo = photo_of(640, 480);
   estimator::workspace_type memory = untrained().make_workspace();
   thread_pool pool(static_cast<unsigned>(state.range(0)));
   estimate_options options;
+  options.flip_average = both_ways;
   if (with_box) options.box = image_box{200, 60, 380, 440};
   estimate out;
   stage_times sum;
@@ -79,13 +80,25 @@ void estimate_photo(benchmark::State& state, bool with_box) {
 
 }  // namespace
 
-BENCHMARK_CAPTURE(estimate_photo, box_given, true)
+BENCHMARK_CAPTURE(estimate_photo, box_given, true, true)
     ->ArgName("threads")
     ->Arg(1)
     ->Arg(2)
     ->Unit(benchmark::kMillisecond)
     ->UseRealTime();
-BENCHMARK_CAPTURE(estimate_photo, search, false)
+BENCHMARK_CAPTURE(estimate_photo, box_given_without_mirror, true, false)
+    ->ArgName("threads")
+    ->Arg(1)
+    ->Arg(2)
+    ->Unit(benchmark::kMillisecond)
+    ->UseRealTime();
+BENCHMARK_CAPTURE(estimate_photo, search, false, true)
+    ->ArgName("threads")
+    ->Arg(1)
+    ->Arg(2)
+    ->Unit(benchmark::kMillisecond)
+    ->UseRealTime();
+BENCHMARK_CAPTURE(estimate_photo, search_without_mirror, false, false)
     ->ArgName("threads")
     ->Arg(1)
     ->Arg(2)
