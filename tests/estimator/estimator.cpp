@@ -116,7 +116,7 @@ TEST_CASE("a known focal length puts the principal point in the middle and turns
 TEST_CASE("refinement brings the joints closer to those seen and can be left out") {
   const image photo = pattern(90, 120);
   const image_box box{20, 10, 70, 110};
-  const refine_options trusting{.least_confidence = 0, .anchor = 5};
+  const refine_options trusting{.sigma = 30, .least_confidence = 0, .anchor = 5};
   const result<estimate> kept = credulous()(photo, {.box = box, .refine = false});
   const result<estimate> refined = credulous()(photo, {.box = box, .fit = trusting});
   REQUIRE(kept);

@@ -41,6 +41,8 @@ TEST_CASE("the fit's cost is that of another implementation, and it comes down a
   const joint_moments moments(*body);
   refine_workspace workspace(moments);
   refine_options options;
+  options.sigma = 30;
+  options.anchor = 12;
   options.most_iterations = 60;
   for (std::size_t i = 0; i < before.size(); ++i) {
     const auto row = [i](const std::vector<float>& values, std::size_t width) {

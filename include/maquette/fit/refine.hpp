@@ -21,9 +21,9 @@ namespace maquette {
 
 /// How `refine_pose` weighs its terms. Pixels are those of a crop of 256.
 struct refine_options {
-  double sigma = 30;              ///< robust scale of a joint's error, pixels
+  double sigma = 20;              ///< robust scale of a joint's error, pixels
   double least_confidence = 0.2;  ///< joints seen with less do not count
-  double anchor = 12;             ///< pixels that one radian from the start costs, at stiffness 1
+  double anchor = 20;             ///< pixels that one radian from the start costs, at stiffness 1
   double depth_anchor = 200;      ///< pixels that doubling the distance costs
   double limit = 100;             ///< pixels that one radian of a limb bent backwards costs
   int most_iterations = 15;
