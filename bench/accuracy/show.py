@@ -33,8 +33,11 @@ def main():
         paths = [Path(folder) / f"{row}.png" for row in arguments.rows]
         for picture, path in zip(pictures, paths):
             Image.fromarray(picture).save(path)
-        subprocess.run([arguments.program, "--weights", arguments.weights, "--out", Path(folder) / "out", *paths], check=True)
+        # Fails where one of the pictures shows nobody: that row is left out.
+        subprocess.run([arguments.program, "--weights", arguments.weights, "--out", Path(folder) / "out", *paths])
         for picture, path in zip(pictures, paths):
+            if not (Path(folder) / "out" / path.stem / "overlay.png").exists():
+                continue
             overlay = Image.open(Path(folder) / "out" / path.stem / "overlay.png").convert("RGB")
             line = Image.new("RGB", (picture.shape[1] + GAP + overlay.width, picture.shape[0]), "white")
             line.paste(Image.fromarray(picture), (0, 0))
