@@ -225,7 +225,7 @@ def contact_sheet(cases, estimates, ranked, path, size=160, columns=8):
                 colour = (60, 160, 255) if "l_" in names else (255, 90, 60) if "r_" in names else (250, 230, 80)
                 draw.line([points[a], points[b]], fill=colour, width=2)
         sheet.paste(picture, (place % columns * size, place // columns * size))
-    sheet.save(path)
+    sheet.save(path, quality=88)
 
 
 def table(header, rows):
@@ -284,8 +284,8 @@ def main():
     order = np.argsort(each["estimator"][:, 2])
     third = len(order) // 3
     chosen = np.r_[order[:third][:: max(1, third // 8)][:8], order[third: 2 * third][:: max(1, third // 8)][:8]]
-    contact_sheet(synthetic, estimates, chosen, out.parent / "images" / "accuracy_good.png")
-    contact_sheet(synthetic, estimates, order[-16:][::-1], out.parent / "images" / "accuracy_failures.png")
+    contact_sheet(synthetic, estimates, chosen, out.parent / "images" / "accuracy_good.jpg")
+    contact_sheet(synthetic, estimates, order[-16:][::-1], out.parent / "images" / "accuracy_failures.jpg")
     space = table(["", "PVE", "MPJPE", "PA-MPJPE", "shape in the T-pose"],
                   [[name] + [f"{value:.1f}" for value in rows.mean(0)] for name, rows in each.items()])
     joints = table(["joint", "PCK@0.2", "without the mirror", "to a quarter cell"],
@@ -364,11 +364,11 @@ costs once the view is known.
 
 Of the pictures whose pose came out well or middling (by PA-MPJPE), sixteen:
 
-![good](images/accuracy_good.png)
+![good](images/accuracy_good.jpg)
 
 and the sixteen worst of all:
 
-![failures](images/accuracy_failures.png)
+![failures](images/accuracy_failures.jpg)
 {photographs}
 ## How blind this is
 No picture here was trained on. The constants by which left and right are parted (`separate_sides`) and the fit's anchor
