@@ -1,7 +1,7 @@
 """The validation sets: which photographs, where the person is, what is known about it."""
 import csv
 import json
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -22,7 +22,7 @@ class Case:
     joints: np.ndarray = None       # [14, 3] LSP order: x, y, labelled
     mask: Path = None
     upright: bool = None
-    more: dict = field(default_factory=dict)
+    share: float = None             # of the picture's height that the person fills
 
 
 def box_of_joints(points):
@@ -91,7 +91,7 @@ def synthetic_validation(pool, folder):
         path = folder / f"{index:05d}.png"
         if not path.exists():
             Image.fromarray(pool.take(np.array([index]), "images")[0]).save(path)
-        cases.append(Case(path, np.array([margin, margin, side - margin, side - margin]), more=dict(row=index)))
+        cases.append(Case(path, np.array([margin, margin, side - margin, side - margin])))
     return cases
 
 
@@ -132,5 +132,5 @@ def composed(people, data, folder, count=150, size=(720, 540), seed=5):
         box = paste(height)
         path = folder / f"{index:03d}.jpg"
         picture.save(path, quality=90)
-        cases.append(Case(path, box, more=dict(share=share)))
+        cases.append(Case(path, box, share=share))
     return cases

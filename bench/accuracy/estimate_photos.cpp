@@ -2,12 +2,16 @@
 // Runs the estimator over a list of photos and writes what it found, a line of JSON a photo, for
 // report.py to measure.
 #include <CLI/CLI.hpp>
+#include <algorithm>
+#include <cstdint>
 #include <cstdio>
 #include <exception>
 #include <fstream>
+#include <optional>
 #include <sstream>
 #include <string>
 #include <thread>
+#include <utility>
 #include <vector>
 
 #include "../../examples/pictures.hpp"

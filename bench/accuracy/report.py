@@ -306,7 +306,7 @@ def main():
         dressed_searched = lab.estimates("ccp-searched", clothed, with_box=False)
         scenes = collections_of_photos.composed(clothed, data, Path(arguments.scratch) / "scenes")
         in_scenes = lab.estimates("composed-searched", scenes, with_box=False)
-        shares = np.array([case.more["share"] for case in scenes])
+        shares = np.array([case.share for case in scenes])
         bands = [(low, high) for low, high in ((0.1, 0.2), (0.2, 0.4), (0.4, 1.01))]
         sizes = [[f"{100 * low:.0f} to {100 * min(high, 1):.0f} %", str(((shares >= low) & (shares < high)).sum()),
                   f"{recall(*chosen_of(scenes, in_scenes, (shares >= low) & (shares < high))):.3f}"]

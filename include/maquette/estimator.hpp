@@ -69,10 +69,12 @@ struct estimate_options {
 ///
 /// The camera's frame is x right, y down, z forward, in metres; photo pixels have centres at .5.
 struct estimate {
-  crop_box crop;                   ///< what the networks looked at, in photo pixels
-  image_box box;                   ///< the person's box in photo pixels
-  float score = 0;                 ///< how sure it is that there is a person; see `person_score`
-  std::array<float, 48> joints{};  ///< [16, 3] as seen: x, y in photo pixels, confidence
+  crop_box crop;    ///< what the networks looked at, in photo pixels
+  image_box box;    ///< the person's box in photo pixels
+  float score = 0;  ///< how sure it is that there is a person; see `person_score`
+  /// [16, 3] as seen: x, y in photo pixels, and the probability that the joint is there, see
+  /// `joint_calibration`
+  std::array<float, 48> joints{};
   std::array<float, 64 * 64> silhouette{};   ///< [64, 64] as seen: probability of body in the crop
   std::array<float, 72> theta{};             ///< [24, 3] axis-angle, the root in the camera's frame
   std::array<float, 10> beta{};              ///< shape
@@ -224,7 +226,8 @@ class basic_estimator {
   /// Estimates the person in a photo into `out`; see `estimate`.
   ///
   /// Allocates nothing once `workspace` and `out` have served a photo of that size. Errors:
-  /// no_person; malformed (a photo without pixels, a box without area or beside the photo).
+  /// no_person; malformed (a photo without pixels; a box without area, beside the photo or many
+  /// times its size; a focal length that no camera has).
   result<void> operator()(const picture_view& photo, const estimate_options& options,
                           workspace_type& workspace, estimate& out, const B& backend = {}) const {
     if (photo.pixels == nullptr || photo.width < 1 || photo.height < 1)
@@ -237,8 +240,13 @@ class basic_estimator {
                          options.box->bottom > 0 && options.box->top < photo.height))
       return error{errc::malformed,
                    "expected a box that shows a part of the photo, found one beside it"};
-    if (options.focal && !(*options.focal > 0))
-      return error{errc::malformed, "expected a focal length above 0 pixels, found " +
+    if (options.box && !(std::max(options.box->width(), options.box->height()) <=
+                         largest_box * std::max(photo.width, photo.height)))
+      return error{errc::malformed, "expected a box of at most " +
+                                        std::to_string(static_cast<int>(largest_box)) +
+                                        " times the photo's longer side, found a larger one"};
+    if (options.focal && !(*options.focal >= 1 && *options.focal <= largest_focal))
+      return error{errc::malformed, "expected a focal length of 1 to 10000000 pixels, found " +
                                         std::to_string(*options.focal)};
     detail::stopwatch watch;
     const double width = photo.width;
@@ -325,6 +333,9 @@ class basic_estimator {
   }
 
  private:
+  static constexpr double largest_box = 16;
+  static constexpr double largest_focal = 1e7;
+
   basic_estimator(networks<Human2D> nets, body_model body)
       : networks_(std::move(nets)), body_(std::move(body)), moments_(body_) {}
 

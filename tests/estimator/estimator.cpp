@@ -194,6 +194,15 @@ TEST_CASE("nobody, no photo, no box, no focal length: each has its error") {
   REQUIRE(!outside);
   CHECK(outside.error().code == errc::malformed);
 
+  constexpr double infinite = std::numeric_limits<double>::infinity();
+  constexpr double nan = std::numeric_limits<double>::quiet_NaN();
+  for (const image_box& box : {image_box{0, 0, infinite, infinite}, image_box{nan, 0, 10, 10},
+                               image_box{-infinite, 0, infinite, 40}, image_box{0, 0, 1e308, 1e308},
+                               image_box{-1e9, -1e9, 1e9, 1e9}})
+    CHECK(!credulous()(photo, {.box = box}));
+  for (const double focal : {infinite, nan, -3.0, 1e-300, 1e300})
+    CHECK(!credulous()(photo, {.focal = focal}));
+
   // Whoever gives a box knows that there is somebody.
   CHECK(!credulous()(photo, {.least_score = 2}));
   CHECK(credulous()(photo, {.box = image_box{5, 5, 40, 40}, .least_score = 2}));

@@ -7,6 +7,7 @@
 #include <cmath>
 #include <cstddef>
 #include <cstdint>
+#include <limits>
 #include <vector>
 
 #include "maquette/estimator/calibration.hpp"
@@ -125,6 +126,25 @@ TEST_CASE("soft-argmax weighs the cells around the highest by exp(16 h), within 
   CHECK((joint[0] + 1) * 32 == doctest::Approx(0.6680904900).epsilon(1e-5));
   CHECK((joint[1] + 1) * 32 == doctest::Approx(0.5712936477).epsilon(1e-5));
   CHECK(joint[2] == 0.5F);
+}
+
+TEST_CASE("a heat map that is not finite gives a place within the crop") {
+  for (const float bad :
+       {std::numeric_limits<float>::quiet_NaN(), std::numeric_limits<float>::infinity(),
+        -std::numeric_limits<float>::infinity()})
+    for (const auto decoding : {joint_decoding::quarter_cell, joint_decoding::soft_argmax})
+      for (const bool everywhere : {false, true}) {
+        std::vector<float> maps(16 * 64 * 64, everywhere ? bad : 0.1F);
+        for (std::size_t i = 100; i < maps.size(); i += 997) maps[i] = bad;
+        const view<const float, shape<16, 64, 64>> heatmaps(maps.data());
+        std::array<float, 48> joints{};
+        decode_heatmaps(heatmaps, joints, decoding);
+        separate_sides(heatmaps, joints, decoding);
+        for (std::size_t j = 0; j < 16; ++j) {
+          CHECK(std::abs(joints[3 * j]) <= 1);
+          CHECK(std::abs(joints[3 * j + 1]) <= 1);
+        }
+      }
 }
 
 TEST_CASE("the silhouette is the softmax of its two channels") {

@@ -55,7 +55,12 @@ inline std::array<float, 2> soft_argmax_place(const float* map, int size, int ce
       sum_x += weight * static_cast<float>(column - x);
       sum_y += weight * static_cast<float>(row - y);
     }
-  return {static_cast<float>(x) + 0.5F + sum_x / sum, static_cast<float>(y) + 0.5F + sum_y / sum};
+  const std::array<float, 2> place{static_cast<float>(x) + 0.5F + sum_x / sum,
+                                   static_cast<float>(y) + 0.5F + sum_y / sum};
+  // A map that is not finite says nothing of a place within the cell.
+  if (!std::isfinite(place[0] + place[1]))
+    return {static_cast<float>(x) + 0.5F, static_cast<float>(y) + 0.5F};
+  return place;
 }
 
 /// One heat map's peak as a joint: x, y in [-1, 1] of the crop, and the value of its cell.
