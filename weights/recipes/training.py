@@ -19,9 +19,35 @@ def cosine(progress, warm_up=0.02):
 
 
 def save_atomically(state, path):
+    """Writes beside the file and renames: a stop in the middle, or a full disk, leaves the file before it whole."""
     temporary = Path(f"{path}.partial")
-    torch.save(state, temporary)
-    os.replace(temporary, path)
+    try:
+        torch.save(state, temporary)
+        os.replace(temporary, path)
+    except (OSError, RuntimeError) as problem:
+        temporary.unlink(missing_ok=True)
+        raise SystemExit(f"{path}: not written ({str(problem).splitlines()[0]}); what was saved before still stands, and "
+                         "the same command resumes from there.")
+
+
+def read_checkpoint(path, *names):
+    """What `save_atomically` wrote; ends with a sentence if it is absent, cut off, or of another kind."""
+    try:
+        state = torch.load(path, weights_only=True, map_location="cpu")
+    except Exception as problem:
+        raise SystemExit(f"{path}: not a readable checkpoint ({str(problem).splitlines()[0]}).")
+    missing = [name for name in names if not isinstance(state, dict) or name not in state]
+    if missing:
+        raise SystemExit(f"{path}: holds no {', '.join(missing)}; expected a checkpoint of these recipes.")
+    return state
+
+
+def load_weights(model, weights, path):
+    """Copies a checkpoint's weights into a model of the same architecture."""
+    try:
+        model.load_state_dict(weights)
+    except RuntimeError as problem:
+        raise SystemExit(f"{path}: its weights are of another architecture ({str(problem).splitlines()[1].strip()}).")
 
 
 class Averaged:
@@ -56,8 +82,7 @@ class Run:
         self.folder.mkdir(parents=True, exist_ok=True)
         self.model, self.learning_rate, self.minutes = model, learning_rate, minutes
         if initial_weights:
-            model.load_state_dict(torch.load(initial_weights, weights_only=True,
-                                             map_location="cpu")["averaged"])
+            load_weights(model, read_checkpoint(initial_weights, "averaged")["averaged"], initial_weights)
         if optimizer == "rmsprop":
             self.optimizer = torch.optim.RMSprop(model.parameters(), lr=learning_rate, alpha=0.99)
         else:
@@ -66,11 +91,12 @@ class Run:
         self.step, self.seconds = 0, 0.0
         self.checkpoint = self.folder / "checkpoint.pt"
         if self.checkpoint.exists():
-            state = torch.load(self.checkpoint, weights_only=True, map_location="cpu")
-            model.load_state_dict(state["model"])
+            state = read_checkpoint(self.checkpoint, "model", "averaged", "step", "seconds")
+            load_weights(model, state["model"], self.checkpoint)
             self.averaged.model.load_state_dict(state["averaged"])
             self.averaged.steps = state["step"]
-            self.optimizer.load_state_dict(state["optimizer"])
+            if "optimizer" in state:  # not in what comes back from a borrowed machine
+                self.optimizer.load_state_dict(state["optimizer"])
             self.step, self.seconds = state["step"], state["seconds"]
             print(f"resumed {self.checkpoint} at step {self.step}, {self.seconds / 60:.1f} min")
 

@@ -17,11 +17,11 @@ from scipy.sparse.csgraph import connected_components
 from scipy.spatial import cKDTree
 
 import makehuman
-from photographer import poses
+from photographer import poses, tailoring
 from photographer.native import CACHE, floats
+from photographer.surface import INFLUENCES, surface
 
 SPLITS = ("train", "validation")
-INFLUENCES = 5
 # Height of the waist over the pelvis joint in the template's rest pose, metres.
 WAIST = 0.09
 UPPER, LOWER = 0, 1
@@ -36,19 +36,6 @@ def held_out():
 def belongs(name, kind, split):
     """True when something called `name` may be used in `split`."""
     return (name in held_out()[kind]) == (split == "validation")
-
-
-@dataclass
-class surface:
-    """A mesh that follows the body's bones, with its texture coordinates: what the darkroom needs besides a pose."""
-    name: str
-    pattern_position: np.ndarray  # [V, 3] on the template in its rest pose
-    bones: np.ndarray             # [V, INFLUENCES] uint8
-    weights: np.ndarray           # [V, INFLUENCES]
-    triangles: np.ndarray         # [F, 3]
-    corners: np.ndarray           # [F, 3]
-    regions: np.ndarray           # [F] uint8, UPPER or LOWER
-    uv: np.ndarray                # [T, 2]
 
 
 @dataclass
@@ -205,6 +192,7 @@ class wardrobe:
             raise SystemExit(f"split is {split}, expected one of {', '.join(SPLITS)}.")
         folder = data / "makehuman"
         self.human = human(body_path)
+        self.tailor = tailoring.tailor(self.human.template, self.human.all_weights)
         clothes = [path for path in sorted((folder / "clothes").iterdir()) if path.is_dir()]
         suits = [path for path in clothes if "suit" in path.name and belongs(path.name, "clothes", split)]
         shoes = [path for path in clothes if path.name.startswith("shoes") and belongs(path.name, "shoes", split)]

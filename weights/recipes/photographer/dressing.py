@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from photographer import native
+from photographer import developing, native, poses, tailoring
 from photographer.assets import LOWER, UPPER, WAIST
 
 LUMINANCE = np.array([0.299, 0.587, 0.114])
@@ -182,69 +182,180 @@ def sportswear(random):
     return materials, paints
 
 
-def dressed(random, assets, vertices):
-    """Layers of one person: body first. `vertices` [19158, 3] is the shaped rest pose."""
+def loose_top(random, index, low):
+    """A paint for the upper part of a coat, dress or sweater, off the body."""
+    sleeve = random.choice([random.uniform(0.6, 0.68), random.uniform(0.24, 0.5)], p=[0.75, 0.25])
+    return paint([0, low, -1], [sleeve, random.uniform(0.38, 0.45), 1], index, random.uniform(0.1, 0.6),
+                 random.uniform(0.008, 0.03))
+
+
+def photographed(random, assets):
+    """A texture [128, 128, 4] cut from a backdrop."""
+    picture = assets.backdrops[random.integers(len(assets.backdrops))].picture
+    return np.dstack([developing.random_crop(random, picture, 128).astype(np.uint8), np.full((128, 128), 255, np.uint8)])
+
+
+def sewn_layer(piece, piece_material):
+    return layer(piece, piece.rest, piece.texture, piece.triangles, piece.corners, piece.regions, [piece_material],
+                 worn=True)
+
+
+def loose_cloth(random, colour):
+    """The material of a loose garment of one colour, and the same for the part that is painted onto the skin."""
+    fields = pattern(random, 0.35)
+    shine = random.choice([0.0, 0.02, 0.12], p=[0.6, 0.3, 0.1])
+    return material(plain(colour, 0.5, 0.0), shine, 20, **fields)
+
+
+def loose_layers(random, assets, vertices, kind, same):
+    """Skirt, dress, coat or wide trousers as layers; `same` is the material of their painted part."""
+    tailor, texture = assets.tailor, tailoring.WHITE
+    cover = same
+    if random.uniform() < 0.15 and kind in ("skirt", "trousers"):
+        texture, cover = photographed(random, assets), material(np.eye(3, 4))
+    if kind == "skirt":
+        pieces = [tailor.skirt(random, vertices, random.uniform(-0.02, 0.12), random.uniform(-0.8, -0.2),
+                               random.uniform(0.004, 0.02), random.uniform(0.01, 0.2), texture)]
+    elif kind == "dress":
+        pieces = [tailor.skirt(random, vertices, random.uniform(0.2, 0.3), random.uniform(-0.8, -0.2),
+                               random.uniform(0.008, 0.03), random.uniform(0.01, 0.18), texture)]
+    elif kind == "coat":
+        opening = random.choice([0.0, random.uniform(0.2, 1.2), random.uniform(1.2, 2.6)], p=[0.35, 0.35, 0.3])
+        pieces = [tailor.skirt(random, vertices, random.uniform(0.24, 0.32), random.uniform(-0.65, -0.05),
+                               random.uniform(0.02, 0.05), random.uniform(0.0, 0.1), texture, opening)]
+    else:
+        hem = random.choice([random.uniform(-0.83, -0.7), random.uniform(-0.6, -0.3)], p=[0.7, 0.3])
+        pieces = tailor.trouser_legs(random, vertices, hem, random.uniform(0.004, 0.03), random.uniform(0, 0.07), texture)
+    return [sewn_layer(piece, cover) for piece in pieces]
+
+
+def carried(random, assets, vertices, maps, down):
+    """Layers of a bag: hanging from a hand, at the hip on a strap, or on the back."""
+    kind = random.choice(["hand", "hip", "back"], p=[0.4, 0.35, 0.25])
+    side = random.choice([-1, 1])
+    size = random.uniform([0.06, 0.12, 0.1], [0.16, 0.36, 0.4])
+    box = tailoring.rounded_box(random, size, random.uniform(0.35, 0.9))
+    colour = cloth_colour(random).clip(0.02, 1)
+    bag_material = material(plain(colour, 0.5, 0.0), random.choice([0.0, 0.15]), 20, **pattern(random, 0.15))
+    texture = tailoring.WHITE
+    if random.uniform() < 0.15:
+        texture, bag_material = photographed(random, assets), material(np.eye(3, 4))
+    if kind == "hand":
+        bone = 22 if side > 0 else 23
+        hand = vertices[:13380][assets.human.skin.bones[:, 0] == bone].mean(0)
+        turn, shift = maps[bone][:, :3], maps[bone][:, 3]
+        # It hangs straight down from the posed hand, whatever way the hand is turned.
+        ahead = np.cross(down, maps[0][:, 0])
+        ahead /= max(np.linalg.norm(ahead), 1e-6)
+        hanging = np.stack([np.cross(ahead, down), -down, ahead], 1) @ poses.about(1, random.uniform(-0.7, 0.7))
+        centre = turn @ hand + shift + down * (0.5 * size[1] + random.uniform(0.0, 0.2))
+        posed = box @ hanging.T + centre
+        return [sewn_layer(tailoring.rigid("bag", (posed - shift) @ turn, bone, texture), bag_material)]
+    if kind == "back":
+        box = box[..., [2, 1, 0]] * np.array([0.9, 1.25, 1.4])
+        behind = vertices[assets.tailor.trunk, 2].min() - 0.5 * np.ptp(box[..., 2]) + 0.02
+        return [sewn_layer(tailoring.rigid("bag", box + [0, random.uniform(0.16, 0.3), behind], 9, texture), bag_material),
+                sewn_layer(assets.tailor.strap(vertices, side, 0.04), bag_material)]
+    beside = assets.tailor.beside(vertices, -0.05, side) + side * 0.4 * size[0]
+    centre = [beside, random.uniform(-0.2, 0.05), random.uniform(-0.08, 0.1)]
+    layers = [sewn_layer(tailoring.rigid("bag", box + centre, 0, texture), bag_material)]
+    if random.uniform() < 0.75:
+        layers.append(sewn_layer(assets.tailor.strap(vertices, side, random.uniform(0.012, 0.05)), bag_material))
+    return layers
+
+
+def suit_layers(random, assets, vertices, covered, wants_upper, wants_lower):
+    """MakeHuman outfits, upper and lower part perhaps of two; marks in `covered` what they hide of the skin."""
+    one, two = assets.suits[random.integers(len(assets.suits))], assets.suits[random.integers(len(assets.suits))]
+    mixed = random.uniform() < 0.6 or not (wants_upper and wants_lower)
+    upper, lower = one, two if mixed else one
+    suit_materials = [cloth(random, one.brightness[UPPER], 0.4), cloth(random, two.brightness[LOWER], 0.12)]
+    layers, height = [], assets.human.template[:13380, 1]
+    if not mixed:
+        layers.append(garment_layer(one, vertices, suit_materials))
+        covered |= one.hidden
+    else:
+        for piece, region, wanted in ((lower, LOWER, wants_lower), (upper, UPPER, wants_upper)):
+            faces = piece.regions == region
+            if wanted and faces.any():
+                layers.append(garment_layer(piece, vertices, suit_materials, faces))
+                low, high = piece.reach[region]
+                covered |= piece.hidden & (height > low + 0.03) & (height < high - 0.03)
+    if layers and random.uniform() < 0.15:
+        stamp = random.uniform([0.02, 0.15], [0.12, 0.3])
+        suit_materials.append(material(plain(cloth_colour(random).clip(0, 1), 0.5, 0.0), **pattern(random, 0.5)))
+        layers[-1].paints.append(paint([0, stamp[1], 0], [stamp[0], stamp[1] + random.uniform(0.04, 0.14), 1],
+                                       len(suit_materials) - 1))
+    return layers
+
+
+def dressed(random, assets, vertices, maps, down):
+    """Layers of one person: body first. `vertices` [19158, 3] is the shaped rest pose, `maps` [24, 3, 4] its bones in
+    camera axes without translation, `down` the direction of gravity there."""
     covered = np.zeros(13380, bool)
     materials, paints, layers = [skin_material(random)], [], []
-    kind = random.uniform()
-    template_height = assets.human.template[:13380, 1]
-    if kind < 0.62 and assets.suits:
-        one, two = assets.suits[random.integers(len(assets.suits))], assets.suits[random.integers(len(assets.suits))]
-        mixed = random.uniform() < 0.6
-        upper, lower = one, two if mixed else one
-        wear_upper, wear_lower = (True, True) if random.uniform() < 0.86 else (random.uniform() < 0.4,) * 2
-        wear_lower = wear_lower or not wear_upper
-        suit_materials = [cloth(random, one.brightness[UPPER], 0.4), cloth(random, two.brightness[LOWER], 0.12)]
-        if not mixed and wear_upper and wear_lower:
-            layers.append(garment_layer(one, vertices, suit_materials))
-            covered |= one.hidden
-        else:
-            for piece, region, wanted in ((lower, LOWER, wear_lower), (upper, UPPER, wear_upper)):
-                faces = piece.regions == region
-                if wanted and faces.any():
-                    layers.append(garment_layer(piece, vertices, suit_materials, faces))
-                    low, high = piece.reach[region]
-                    covered |= piece.hidden & (template_height > low + 0.03) & (template_height < high - 0.03)
+    in_suit = random.uniform() < 0.55 and bool(assets.suits)
+    loose = random.choice(["none", "skirt", "dress", "coat", "trousers", "sweater"],
+                          p=[0.44, 0.11, 0.1, 0.16, 0.1, 0.09])
+    over_top, over_legs = loose in ("dress", "coat", "sweater"), loose in ("skirt", "dress", "trousers")
+    added, painted = sportswear(random)
+    if in_suit:
+        wants_upper, wants_lower = (True, True) if random.uniform() < 0.86 else (random.uniform() < 0.4,) * 2
+        wants_upper, wants_lower = wants_upper and not over_top, (wants_lower or not wants_upper) and not over_legs
+        layers = suit_layers(random, assets, vertices, covered, wants_upper, wants_lower)
         worn_regions = {int(region) for part in layers for region in np.unique(part.regions)}
-        if LOWER not in worn_regions or UPPER not in worn_regions or mixed:
-            added, all_paints = sportswear(random)
-            materials += added
-            # Painted shorts close the gap where two garments do not meet; a painted top stands in for a missing one.
-            bottom = painted_bottom(random, 2)
-            bottom.inflation = 0.0
-            paints.append(bottom)
-            if UPPER not in worn_regions and random.uniform() < 0.6:
-                paints.append(painted_top(random, 1))
-            elif mixed and UPPER in worn_regions:
-                paints.append(paint([0, WAIST - 0.1, -1], [0.16, WAIST + 0.2, 1], 1))
-        if layers and random.uniform() < 0.15:
-            stamp = random.uniform([0.02, 0.15], [0.12, 0.3])
-            suit_materials.append(material(plain(cloth_colour(random).clip(0, 1), 0.5, 0.0), **pattern(random, 0.5)))
-            layers[-1].paints.append(paint([0, stamp[1], 0], [stamp[0], stamp[1] + random.uniform(0.04, 0.14), 1],
-                                           len(suit_materials) - 1))
-    else:
-        added, paints = sportswear(random)
-        materials += added
-    if random.uniform() < (0.92 if kind < 0.62 else 0.6):
+        # Painted shorts close the gap where two garments do not meet; a painted top stands in for a missing one.
+        bottom = painted_bottom(random, 2)
+        bottom.inflation = 0.0
+        painted = [bottom]
+        if UPPER not in worn_regions and random.uniform() < 0.6:
+            painted.append(painted_top(random, 1))
+        elif UPPER in worn_regions:
+            painted.append(paint([0, WAIST - 0.1, -1], [0.16, WAIST + 0.2, 1], 1))
+    materials += added
+    paints += painted
+    if loose != "none":
+        same = loose_cloth(random, cloth_colour(random).clip(0.02, 1))
+        if over_top:
+            materials.append(same)
+            paints.append(loose_top(random, len(materials) - 1, random.uniform(-0.1, 0.05) if loose == "sweater" else 0.15))
+        if loose != "sweater":
+            layers += loose_layers(random, assets, vertices, loose, same)
+    if random.uniform() < 0.06:
+        layers.append(sewn_layer(assets.tailor.scarf(random, vertices, random.uniform(0.02, 0.045)),
+                                 loose_cloth(random, cloth_colour(random).clip(0.02, 1))))
+    if random.uniform() < 0.2:
+        layers += carried(random, assets, vertices, maps, down)
+    if random.uniform() < (0.92 if in_suit else 0.65):
         shoes = assets.shoes[random.integers(len(assets.shoes))]
         layers.append(garment_layer(shoes, vertices, [cloth(random, shoes.brightness.max(), 0.0)] * 2))
         covered |= shoes.hidden
-    hat = random.uniform() < 0.05
-    if hat:
-        piece = assets.hats[0]
-        layers.append(garment_layer(piece, vertices, [cloth(random, piece.brightness[UPPER], 0.1)] * 2))
-    elif random.uniform() < 0.9:
-        piece = assets.hair[random.integers(len(assets.hair))]
-        colour = HAIR_COLOURS[random.integers(len(HAIR_COLOURS))] * random.uniform(0.8, 1.2)
-        matrix = np.eye(3, 4) if random.uniform() < 0.3 else plain(colour, piece.brightness[UPPER], 0.8)
-        layers.append(garment_layer(piece, vertices, [material(matrix, random.uniform(0, 0.15), 12)] * 2,
-                                    see_through=True))
+    layers += headwear(random, assets, vertices, materials, paints)
     skin = assets.human.skin
     faces = ~covered[skin.triangles].all(1)
     body = layer(skin, native.floats(vertices[:13380]), assets.skins[random.integers(len(assets.skins))],
                  np.ascontiguousarray(skin.triangles[faces]), np.ascontiguousarray(skin.corners[faces]),
                  np.ascontiguousarray(skin.regions[faces]), materials, paints)
     return [body] + layers
+
+
+def headwear(random, assets, vertices, materials, paints):
+    """Layers of a hat or hair; a cap is painted onto the head instead."""
+    kind = random.uniform()
+    if kind < 0.05:
+        piece = assets.hats[0]
+        return [garment_layer(piece, vertices, [cloth(random, piece.brightness[UPPER], 0.1)] * 2)]
+    if kind < 0.11:
+        materials.append(loose_cloth(random, cloth_colour(random).clip(0.02, 1)))
+        paints.append(paint([0, random.uniform(0.6, 0.64), -1], [0.2, 2, 1], len(materials) - 1, 0.0,
+                            random.uniform(0.008, 0.02)))
+        return []
+    if kind < 0.19:
+        return []
+    piece = assets.hair[random.integers(len(assets.hair))]
+    colour = HAIR_COLOURS[random.integers(len(HAIR_COLOURS))] * random.uniform(0.8, 1.2)
+    matrix = np.eye(3, 4) if random.uniform() < 0.3 else plain(colour, piece.brightness[UPPER], 0.8)
+    return [garment_layer(piece, vertices, [material(matrix, random.uniform(0, 0.15), 12)] * 2, see_through=True)]
 
 
 def naked(assets, vertices):

@@ -74,9 +74,10 @@ def grouped(points, count, rounds=12):
     return [np.flatnonzero(nearest == k) for k in range(count) if (nearest == k).any()]
 
 
-def random_frame(random, motion):
-    """A pose [24, 3]: a group by the root of its size, a frame of it, blended towards the next frame, mirrored."""
-    sizes = np.array([len(group) for group in motion.groups]) ** 0.5
+def random_frame(random, motion, evenness=0.5):
+    """A pose [24, 3]: a group by its size to the power 1 - `evenness`, a frame of it, blended towards the next frame,
+    mirrored."""
+    sizes = np.array([len(group) for group in motion.groups]) ** (1 - evenness)
     group = motion.groups[random.choice(len(sizes), p=sizes / sizes.sum())]
     row = int(random.choice(group))
     theta = motion.theta[row]
@@ -238,7 +239,8 @@ def random_pose(random, motion):
     if kind < 0.28:
         theta = exercise(random, motion)
     else:
-        theta = random_frame(random, motion).copy()
+        # People who stand and walk are what most photographs show and most of what was recorded.
+        theta = random_frame(random, motion, 0.0 if kind > 0.88 else 0.5).copy()
     if 0.28 <= kind < 0.46:
         limbs = [RIGHT_ARM, LEFT_ARM, ARMS, RIGHT_LEG + LEFT_LEG, ARMS + TRUNK][random.integers(5)]
         theta[limbs] = random_frame(random, motion)[limbs]

@@ -54,7 +54,8 @@ class subject:
         self.theta[0] = poses.axis_angle_of(root)
         self.vertices = assets.human.shaped(self.beta, pose_feature(rotations_of(self.theta)))
         self.joints = assets.human.rest_joints(self.beta)
-        self.layers = dressing.dressed(random, assets, self.vertices)
+        maps, _ = self.transforms(np.zeros(3))
+        self.layers = dressing.dressed(random, assets, self.vertices, maps, -to_camera[:, 1])
 
     def transforms(self, translation, turn=None):
         """Bone maps [24, 3, 4] into camera axes and the posed joints; `turn` is applied about the optical axis."""
@@ -70,10 +71,10 @@ class subject:
 def random_tilt(random):
     """A turn of the whole person: seldom any, sometimes slight."""
     kind = random.uniform()
-    if kind < 0.04:
+    if kind < 0.06:
         axis = random.normal(size=3)
         return rotations_of(axis / np.linalg.norm(axis) * random.uniform(0, np.pi))
-    if kind < 0.14:
+    if kind < 0.16:
         return rotations_of(random.normal(0, 0.35, 3))
     return np.eye(3)
 
