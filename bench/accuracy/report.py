@@ -268,7 +268,7 @@ def main():
     overlap = synthetic_overlap(pool, estimates, silhouettes("synthetic"))
     overlap_once = synthetic_overlap(pool, once, silhouettes("synthetic-once"))
 
-    calibration = reliability(estimates, hits, out.parent / "images" / "accuracy_reliability.png")
+    calibration = reliability(estimates, hits, out.parent / "images" / f"{out.stem}_reliability.png")
     columns, count = [hits.sum(0), *others], count.sum(0)
 
     meshes = Meshes(arguments.body, pool)
@@ -284,8 +284,8 @@ def main():
     order = np.argsort(each["estimator"][:, 2])
     third = len(order) // 3
     chosen = np.r_[order[:third][:: max(1, third // 8)][:8], order[third: 2 * third][:: max(1, third // 8)][:8]]
-    contact_sheet(synthetic, estimates, chosen, out.parent / "images" / "accuracy_good.jpg")
-    contact_sheet(synthetic, estimates, order[-16:][::-1], out.parent / "images" / "accuracy_failures.jpg")
+    contact_sheet(synthetic, estimates, chosen, out.parent / "images" / f"{out.stem}_good.jpg")
+    contact_sheet(synthetic, estimates, order[-16:][::-1], out.parent / "images" / f"{out.stem}_failures.jpg")
     space = table(["", "PVE", "MPJPE", "PA-MPJPE", "shape in the T-pose"],
                   [[name] + [f"{value:.1f}" for value in rows.mean(0)] for name, rows in each.items()])
     joints = table(["joint", "PCK@0.2", "without the mirror", "to a quarter cell"],
@@ -350,7 +350,7 @@ within a fifth of the torso's diagonal (right hip to left shoulder). "Without th
 The confidence of a joint against how often it is right (bars: how many joints have it); expected calibration error
 {calibration:.3f}:
 
-![reliability](images/accuracy_reliability.png)
+![reliability](images/{out.stem}_reliability.png)
 
 Millimetres in space, mean over the pictures. PVE: per-vertex error over all vertices, no alignment, which the root's
 rotation dominates. MPJPE: 16 joints, pelvis on pelvis. PA-MPJPE: after a similarity alignment. The last column is the
@@ -364,11 +364,11 @@ costs once the view is known.
 
 Of the pictures whose pose came out well or middling (by PA-MPJPE), sixteen:
 
-![good](images/accuracy_good.jpg)
+![good](images/{out.stem}_good.jpg)
 
 and the sixteen worst of all:
 
-![failures](images/accuracy_failures.jpg)
+![failures](images/{out.stem}_failures.jpg)
 {photographs}
 ## How blind this is
 No picture here was trained on. The constants by which left and right are parted (`separate_sides`) and the fit's anchor

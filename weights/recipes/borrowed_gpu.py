@@ -25,11 +25,13 @@ import torch
 from PIL import Image
 
 import makehuman
-from training import read_checkpoint, save_atomically
+from saving import write_whole
+from training import read_checkpoint
 
 HERE = Path(__file__).resolve().parent
 LARGEST_PACK, LARGEST_PART = 60_000_000, 15_000_000
 TEXTURE = 384
+KEPT = ("averaged", "architecture", "step", "seconds")
 PAPER = ["--features", "256", "--stacks", "2", "--modules", "3"]
 
 
@@ -76,19 +78,23 @@ def pack(arguments):
     names = ("v_template", "shapedirs", "weights", "faces", "faces_uv", "uv", "rest_rotations")
     np.savez_compressed(out / "body_highres.npz", **{name: content[name] for name in names})
     if arguments.resume:
-        state = read_checkpoint(Path(arguments.resume) / "checkpoint.pt", "averaged", "architecture", "step", "seconds")
-        save_atomically(halved(state), out / "resume.pt")
+        state = read_checkpoint(Path(arguments.resume) / "checkpoint.pt", *KEPT)
+        save(halved(state), out / "resume.pt")
     size = sum(path.stat().st_size for path in out.rglob("*") if path.is_file())
     print(f"{out}: {size / 1e6:.1f} MB")
     if size > LARGEST_PACK:
         raise SystemExit(f"{out}: {size / 1e6:.1f} MB, at most {LARGEST_PACK / 1e6:.0f} were expected")
 
 
+def save(state, path):
+    write_whole(path, lambda file: torch.save(state, file))
+
+
 def halved(state):
     """The averaged weights in half precision, and how far the training had come."""
     weights = {name: value.half() if value.is_floating_point() and value.dim() > 1 else value
                for name, value in state["averaged"].items()}
-    return dict(averaged=weights, **{name: state[name] for name in ("architecture", "step", "seconds")})
+    return dict(averaged=weights, **{name: state[name] for name in KEPT[1:]})
 
 
 def restored(state):
@@ -124,8 +130,7 @@ def piece(arguments):
     if not (HERE / ".cache" / "body_highres.npz").exists():
         shutil.copyfile(packed / "body_highres.npz", HERE / ".cache" / "body_highres.npz")
     if (packed / "resume.pt").exists() and not (run / "checkpoint.pt").exists():
-        save_atomically(restored(read_checkpoint(packed / "resume.pt", "averaged", "architecture", "step", "seconds")),
-                        run / "checkpoint.pt")
+        save(restored(read_checkpoint(packed / "resume.pt", *KEPT)), run / "checkpoint.pt")
     validation = generated("validation", arguments.validation, 1, packed, scratch, arguments.jobs)
     await_shard(scratch / "validation", validation, scratch / "validation.log")
     photographer = generated("train", arguments.pictures, arguments.seed, packed, scratch, arguments.jobs)
@@ -148,9 +153,11 @@ def piece(arguments):
         raise SystemExit(f"{run}: the training ended with {code} and no checkpoint" if not code else
                          f"{run}: the training ended with {code}")
     buffer = io.BytesIO()
-    state = read_checkpoint(run / "checkpoint.pt", "averaged", "architecture", "step", "seconds")
+    state = read_checkpoint(run / "checkpoint.pt", *KEPT)
     torch.save(halved(state), buffer)
     content = buffer.getvalue()
+    for old in out.glob("human2d.part*"):
+        old.unlink()
     for number, start in enumerate(range(0, len(content), LARGEST_PART)):
         (out / f"human2d.part{number}").write_bytes(content[start:start + LARGEST_PART])
     for name in ("curves.csv", "curves.png"):
@@ -168,9 +175,9 @@ def unpack(arguments):
     run.mkdir(parents=True, exist_ok=True)
     joined = run / "joined.partial"
     joined.write_bytes(b"".join(path.read_bytes() for path in parts))
-    state = read_checkpoint(joined, "averaged", "architecture", "step", "seconds")
+    state = read_checkpoint(joined, *KEPT)
     joined.unlink()
-    save_atomically(restored(state), run / "checkpoint.pt")
+    save(restored(state), run / "checkpoint.pt")
     for name in ("curves.csv", "curves.png"):
         if (Path(arguments.parts) / name).exists():
             shutil.copyfile(Path(arguments.parts) / name, run / name)

@@ -18,6 +18,7 @@ import mesh_picture
 import people
 import pose_shapes
 import smpl_maths
+from saving import write_whole
 
 SEED = 20160
 PEOPLE = 2400
@@ -223,12 +224,11 @@ def main():
     high, posed, joints = high_resolution_body(options.data)
     CACHE.mkdir(exist_ok=True)
     # Other recipes may be reading the cache.
-    np.savez(CACHE / "body_highres.part.npz", **high)
-    (CACHE / "body_highres.part.npz").replace(CACHE / "body_highres.npz")
+    write_whole(CACHE / "body_highres.npz", lambda file: np.savez(file, **high))
     print("variance explained by each direction:", np.round(high["variances"][:10], 4),
           "together", round(float(high["variances"][:10].sum()), 4))
     body = smpl_arrays(high, posed, joints, options.data, not options.without_pose_shapes)
-    np.savez_compressed(options.out, **body)
+    write_whole(options.out, lambda file: np.savez_compressed(file, **body))
     print(f"{options.out}: {options.out.stat().st_size / 1e6:.2f} MB")
 
 

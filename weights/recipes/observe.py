@@ -16,6 +16,7 @@ from tqdm import tqdm
 from export import trained
 from networks import Human2D
 from picture_pool import MIRRORED_JOINTS, PicturePool, batch_of
+from saving import write_whole
 from train_human2d import decode, separated
 
 HERE = Path(__file__).resolve().parent
@@ -56,7 +57,8 @@ def main():
             joints.append(separated(heatmaps, decode(heatmaps)).flatten(1).numpy())
             silhouettes.append((255 * torch.sigmoid(body)).round().to(torch.uint8).numpy())
     path = Path(arguments.pool) / "observed.npz"
-    np.savez_compressed(path, joints=np.concatenate(joints), silhouette=np.concatenate(silhouettes))
+    write_whole(path, lambda file: np.savez_compressed(file, joints=np.concatenate(joints),
+                                                       silhouette=np.concatenate(silhouettes)))
     print(f"{path}: {sum(map(len, joints))} pictures")
 
 

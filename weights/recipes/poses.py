@@ -5,6 +5,7 @@ import numpy as np
 from scipy.spatial.transform import Rotation
 from tqdm import tqdm
 
+from saving import write_whole
 from smpl_maths import rotations_of
 
 HERE = Path(__file__).resolve().parent
@@ -21,7 +22,7 @@ def pose_pool(data, body, split, count, seed=0):
         poses = np.stack([random_pose(random, source)
                           for _ in tqdm(range(count), desc=f"{split} poses")])
         path.parent.mkdir(exist_ok=True)
-        np.save(path, poses.astype(np.float32))
+        write_whole(path, lambda file: np.save(file, poses.astype(np.float32)))
     return np.load(path)
 
 

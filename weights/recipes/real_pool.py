@@ -25,6 +25,7 @@ sys.path.insert(0, str(HERE.parents[1] / "bench" / "accuracy"))
 
 from collections_of_photos import clothed, leeds
 from measures import LSP, MPII
+from saving import write_whole
 
 SIZE, MASK_SIZE, SHARD = 256, 128, 1000
 MARGIN = 1.25
@@ -87,7 +88,8 @@ def main():
             samples.append(sample_of(cases[row]))
             bar.update()
         for name in samples[0]:
-            np.save(partial / f"{name}.npy", np.stack([one[name] for one in samples]))
+            values = np.stack([one[name] for one in samples])
+            write_whole(partial / f"{name}.npy", lambda file: np.save(file, values))
         shutil.rmtree(folder, ignore_errors=True)
         partial.rename(folder)
 

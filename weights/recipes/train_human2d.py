@@ -158,7 +158,7 @@ def main():
         heat, silhouette = losses(outputs, batch)
         return 100 * heat + silhouette, dict(heat=heat.item(), silhouette=silhouette.item())
 
-    run.train(batches(pool, size, arguments.batch, sigma, arguments.seed + run.step), loss_of,
+    run.train(batches(pool, size, arguments.batch, sigma, arguments.seed + run.step, arguments.device), loss_of,
               lambda network: evaluate(network, validation, size, device=arguments.device))
 
 

@@ -1,13 +1,14 @@
 """What every training recipe needs: a time box, resuming, averaged weights, a progress bar, curves."""
 import copy
 import csv
-import os
 import signal
 import time
 from pathlib import Path
 
 import torch
 from tqdm import tqdm
+
+from saving import write_whole
 
 
 def cosine(progress, warm_up=0.02):
@@ -18,24 +19,13 @@ def cosine(progress, warm_up=0.02):
     return 0.5 * (1 + float(torch.cos(torch.tensor(phase * torch.pi))))
 
 
-def save_atomically(state, path):
-    """Writes beside the file and renames: a stop in the middle, or a full disk, leaves the file before it whole."""
-    temporary = Path(f"{path}.partial")
-    try:
-        torch.save(state, temporary)
-        os.replace(temporary, path)
-    except (OSError, RuntimeError) as problem:
-        temporary.unlink(missing_ok=True)
-        raise SystemExit(f"{path}: not written ({str(problem).splitlines()[0]}); what was saved before still stands, and "
-                         "the same command resumes from there.")
-
-
 def read_checkpoint(path, *names):
-    """What `save_atomically` wrote; ends with a sentence if it is absent, cut off, or of another kind."""
+    """A dictionary that a training saved; ends with a sentence if it is absent, cut off, or of another kind."""
     try:
         state = torch.load(path, weights_only=True, map_location="cpu")
     except Exception as problem:
-        raise SystemExit(f"{path}: not a readable checkpoint ({str(problem).splitlines()[0]}).")
+        reason = str(problem).splitlines()[0].partition(". ")[0]
+        raise SystemExit(f"{path}: not a readable checkpoint ({reason}).")
     missing = [name for name in names if not isinstance(state, dict) or name not in state]
     if missing:
         raise SystemExit(f"{path}: holds no {', '.join(missing)}; expected a checkpoint of these recipes.")
@@ -105,11 +95,10 @@ class Run:
         return min(1.0, self.seconds / (60 * self.minutes))
 
     def save(self):
-        save_atomically(dict(model=self.model.state_dict(),
-                             averaged=self.averaged.model.state_dict(),
-                             optimizer=self.optimizer.state_dict(), step=self.step,
-                             seconds=self.seconds, architecture=getattr(
-                                 self.model, "architecture", {})), self.checkpoint)
+        state = dict(model=self.model.state_dict(), averaged=self.averaged.model.state_dict(),
+                     optimizer=self.optimizer.state_dict(), step=self.step, seconds=self.seconds,
+                     architecture=getattr(self.model, "architecture", {}))
+        write_whole(self.checkpoint, lambda file: torch.save(state, file))
 
     def record(self, row):
         """Appends one row of figures to curves.csv and draws the curves anew."""

@@ -56,6 +56,12 @@ def write_shard(folder, samples, count, bar):
     partial = folder.with_name(".partial_" + folder.name)
     shutil.rmtree(partial, ignore_errors=True)
     partial.mkdir(parents=True)
+    # A mapped file that finds the disk full ends the program without a word.
+    needed = count * sum(int(np.prod(shape)) * np.dtype(kind).itemsize for shape, kind in ARRAYS.values())
+    free = shutil.disk_usage(partial).free
+    if free < 1.02 * needed:
+        raise SystemExit(f"{folder}: needs {needed / 1e6:.0f} MB, {free / 1e6:.0f} MB are free; the shards before it stand, and "
+                         "the same command goes on from there.")
     arrays = {name: np.lib.format.open_memmap(partial / f"{name}.npy", "w+", kind, (count,) + shape)
               for name, (shape, kind) in ARRAYS.items()}
     for row in range(count):
