@@ -27,7 +27,8 @@ python=$root/.venv/bin/python
 "$python" "$here/photographer/generate.py" --data "$data" --split validation --count 1000 --seed 1 --out "$pool/validation"
 "$python" "$here/photographer/generate.py" --data "$data" --split validation --count 1000 --seed 2 --out "$pool/calibration"
 "$python" "$here/photographer/generate.py" --data "$data" --split train --count "$pictures" --seed 0 --out "$pool/train"
-pools=(--pool "$pool/train" --validation "$pool/validation")
+"$python" "$here/photographer/generate.py" --data "$data" --split train --count $((pictures / 8)) --seed 3 --far --out "$pool/far"
+pools=(--pool "$pool/train" "$pool/far" --validation "$pool/validation")
 # Small pictures first: a step costs with the square of their side, and the network is fully convolutional.
 "$python" "$here/train_human2d.py" "${pools[@]}" --size 128 --minutes $((minutes / 3))
 "$python" "$here/train_human2d.py" "${pools[@]}" --size 192 --rate 9e-4 --minutes $((minutes / 3)) \
@@ -40,6 +41,6 @@ pools=(--pool "$pool/train" --validation "$pool/validation")
 "$python" "$here/train_pose_prior.py" --data "$data" --minutes 36
 "$python" "$here/train_pose_prior.py" --data "$data" --observed "$pool/train" --minutes 15 --rate 6e-4 \
   --parameters-only 0 --from "$here/runs/pose_prior/checkpoint.pt" --out "$here/runs/pose_prior-observed"
-"$python" "$here/train_shape_prior.py" "${pools[@]}" --minutes 25
+"$python" "$here/train_shape_prior.py" --pool "$pool/train" --validation "$pool/validation" --minutes 25
 "$python" "$here/export.py" --pose-prior "$here/runs/pose_prior-observed" --validation "$pool/validation" --calibration "$pool/calibration"
 "$root/bench/accuracy/run.sh" --data "$data" --pool "$pool/validation"

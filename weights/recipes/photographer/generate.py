@@ -43,12 +43,12 @@ ARRAYS = dict(images=((256, 256, 3), np.uint8), joints=((16, 3), np.float32), ma
 worker = {}
 
 
-def start_worker(closet, split, seed):
-    worker.update(closet=closet, room=native.darkroom(), split=split, seed=seed)
+def start_worker(closet, split, seed, far):
+    worker.update(closet=closet, room=native.darkroom(), split=split, seed=seed, far=far)
 
 
 def make(index):
-    return scene.sample(worker["closet"], worker["room"], worker["split"], worker["seed"], index)
+    return scene.sample(worker["closet"], worker["room"], worker["split"], worker["seed"], index, worker["far"])
 
 
 def write_shard(folder, samples, count, bar):
@@ -82,6 +82,7 @@ def main():
     arguments.add_argument("--data", type=Path, default=makehuman.default_data_folder(),
                            help="folder that holds makehuman/, mocap/ and backgrounds/")
     arguments.add_argument("--body", type=Path, default=Path(__file__).resolve().parents[2] / "body.npz")
+    arguments.add_argument("--far", action="store_true", help="show people small, as the search for the person sees them")
     arguments.add_argument("--jobs", type=int, default=2)
     options = arguments.parse_args()
 
@@ -90,6 +91,8 @@ def main():
         raise SystemExit(f"{options.body} is missing: run weights/recipes/build_body.py first.")
     description = dict(split=options.split, seed=options.seed,
                        body_sha256=hashlib.sha256(options.body.read_bytes()).hexdigest())
+    if options.far:
+        description["far"] = True
     note = options.out / "pool.json"
     if note.exists() and json.loads(note.read_text()) != description:
         raise SystemExit(f"{options.out} holds another pool: {note.read_text().strip()}; choose another --out.")
@@ -103,7 +106,7 @@ def main():
     # Forked workers share the assets; compile once before.
     native.compiled()
     with multiprocessing.get_context("fork").Pool(options.jobs, start_worker,
-                                                  (closet, options.split, options.seed)) as pool:
+                                                  (closet, options.split, options.seed, options.far)) as pool:
         with tqdm(total=options.count, initial=done, unit="picture") as bar:
             samples = pool.imap(make, (index for _, rows in missing for index in rows), chunksize=4)
             for folder, rows in missing:

@@ -3,7 +3,9 @@
 The crop rule. The square crop around a person has a side of 1.25 times the larger side of the tight box around the
 visible silhouette (the person with clothes and hair, inside the frame, not behind other things), and is centred on that
 box. Training pictures then jitter it: side times U(0.75, 1.3), centre shifted by up to 8 % of the side along both axes,
-and for 40 % of them turned in the plane by N(0, 15 degrees) cut at 40. Pixels outside the photograph are filled in.
+and for 40 % of them turned in the plane by N(0, 15 degrees) cut at 40. Pixels outside the photograph are filled in. A *far*
+picture shows one person small instead, as the search for the person in a whole photograph does: its side is 1.3 to 7 times
+that of the rule, the person anywhere in it.
 
 A sample is labelled in the crop's own camera: its principal point is the crop's centre (128, 128), its focal length is in
 crop pixels, and the root rotation and translation are in OpenCV axes, so u = focal X / Z + 128.
@@ -152,8 +154,8 @@ def neighbours(random, assets, to_camera, placed, distance):
 class composition:
     """All random decisions of one picture that need the person's outline: who, where, what hides them, which crop."""
 
-    def __init__(self, random, assets, room):
-        self.assets, self.room = assets, room
+    def __init__(self, random, assets, room, far=False):
+        self.assets, self.room, self.far = assets, room, far
         self.to_camera = poses.about(0, random_pitch(random)) @ TO_CAMERA_AXES
         self.person = subject(random, assets, self.to_camera, random_tilt(random))
         distance = np.exp(random.uniform(np.log(2.2), np.log(9)) if random.uniform() < 0.65
@@ -166,12 +168,13 @@ class composition:
         self.translation[2] = distance - middle[2]
         self.focal = 0.8 * PREVIEW * distance / extent
         maps, placed = self.person.transforms(self.translation)
-        self.others = neighbours(random, assets, self.to_camera, placed, distance)
+        self.others = [] if far else neighbours(random, assets, self.to_camera, placed, distance)
         whole = self.outline([(self.person.layers, maps, dressing.PERSON)])
         box = box_of(whole)
         if box is None:
             raise crop_rejected
-        self.frame = random_frame_cut(random, box)
+        cut = random_frame_cut(random, box)
+        self.frame = np.array([-1e4, -1e4, 1e4, 1e4]) if far and random.uniform() < 0.7 else cut
         visible = whole & self.inside_frame() & ~self.in_front(placed)
         self.blobs = self.random_blobs(random, box)
         for blob in self.blobs:
@@ -205,8 +208,10 @@ class composition:
 
     def choose_crop(self, random, box, distance):
         """Applies the crop rule and its jitter; the camera is then turned into the crop's own."""
-        side = BOX_MARGIN * (box[2:] - box[:2]).max() * random.uniform(0.75, 1.3)
-        centre = 0.5 * (box[:2] + box[2:]) + random.uniform(-0.08, 0.08, 2) * side
+        wider = np.exp(random.uniform(np.log(1.3), np.log(7))) if self.far else random.uniform(0.75, 1.3)
+        shift = 0.5 - 0.5 / (BOX_MARGIN * wider) if self.far else 0.08
+        side = BOX_MARGIN * (box[2:] - box[:2]).max() * wider
+        centre = 0.5 * (box[:2] + box[2:]) + random.uniform(-shift, shift, 2) * side
         roll = 0.0 if random.uniform() < 0.6 else np.clip(random.normal(0, np.deg2rad(15)), *np.deg2rad([-40, 40]))
         shift = (centre - PREVIEW / 2) * distance / self.focal
         self.translation = self.translation - [shift[0], shift[1], 0]
@@ -265,11 +270,11 @@ def area_averaged(mask, size):
     return np.asarray(Image.fromarray(mask).reduce(len(mask) // size))
 
 
-def photograph(random, assets, room):
+def photograph(random, assets, room, far=False):
     """One sample as a dictionary of arrays; see the module's head for the frame of its labels."""
     while True:
         try:
-            plan = composition(random, assets, room)
+            plan = composition(random, assets, room, far)
             break
         except crop_rejected:
             continue
@@ -312,6 +317,6 @@ def photograph(random, assets, room):
                 translation=pelvis.astype(np.float32), focal=np.float32(plan.focal))
 
 
-def sample(assets, room, split, seed, index):
+def sample(assets, room, split, seed, index, far=False):
     """Sample `index` of a seed: the same whenever and wherever it is made."""
-    return photograph(np.random.default_rng([seed, SPLITS.index(split), index]), assets, room)
+    return photograph(np.random.default_rng([seed, SPLITS.index(split), index]), assets, room, far)
