@@ -112,8 +112,9 @@ def free_leg(side, flexed, spread, turned, knee):
 
 def random_legs(random):
     """Leg angles (flexed, spread, turned, knee) of two legs, as in sports and gymnastics."""
-    kind = random.choice(["squat", "lunge", "side_lunge", "one_leg", "kick", "kneel", "sit", "cross_legged", "any"],
-                         p=[0.19, 0.19, 0.13, 0.13, 0.11, 0.06, 0.05, 0.03, 0.11])
+    kind = random.choice(["squat", "lunge", "side_lunge", "one_leg", "kick", "kneel", "sit", "cross_legged", "split",
+                          "straddle", "tuck", "any"],
+                         p=[0.15, 0.15, 0.09, 0.1, 0.08, 0.05, 0.05, 0.03, 0.09, 0.06, 0.05, 0.1])
     uniform = random.uniform
     straight = (uniform(-0.15, 0.15), uniform(-0.05, 0.2), uniform(-0.1, 0.3), uniform(0, 0.15))
     if kind == "squat":
@@ -135,6 +136,16 @@ def random_legs(random):
         return tuple((uniform(-0.1, 0.9), uniform(0, 0.4), uniform(0, 0.3), uniform(1.4, 2.4)) for _ in range(2))
     if kind == "sit":
         return tuple((uniform(1.1, 1.8), uniform(0, 0.5), uniform(0, 0.4), uniform(0.2, 2.0)) for _ in range(2))
+    if kind == "split":
+        return ((uniform(0.9, 1.9), uniform(0, 0.5), uniform(0, 0.5), uniform(0, 0.5)),
+                (uniform(-1.5, -0.5), uniform(0, 0.5), uniform(0, 0.6), uniform(0, 0.9)))
+    if kind == "straddle":
+        flexed, spread, knee = uniform(0, 1.7), uniform(0.6, 1.4), uniform(0, 0.4)
+        return tuple((flexed + uniform(-0.2, 0.2), spread + uniform(-0.2, 0.1), uniform(0, 0.8), knee) for _ in range(2))
+    if kind == "tuck":
+        flexed, knee = uniform(1.2, 2.3), uniform(1.2, 2.4)
+        return tuple((flexed + uniform(-0.2, 0.2), uniform(0, 0.5), uniform(0, 0.4), knee + uniform(-0.3, 0.1))
+                     for _ in range(2))
     if kind == "cross_legged":
         return tuple((uniform(1.1, 1.7), uniform(0.5, 0.95), uniform(0.5, 1.0), uniform(1.9, 2.5)) for _ in range(2))
     return tuple((uniform(-0.7, 2.1), uniform(-0.15, 1.1), uniform(-0.3, 0.8), uniform(0, 2.3)) for _ in range(2))
@@ -236,17 +247,17 @@ def exercise(random, motion):
 def random_pose(random, motion):
     """A pose [24, 3]; its root keeps the recorded lean but not the heading."""
     kind = random.uniform()
-    if kind < 0.28:
+    if kind < 0.36:
         theta = exercise(random, motion)
     else:
         # People who stand and walk are what most photographs show and most of what was recorded.
         theta = random_frame(random, motion, 0.0 if kind > 0.88 else 0.5).copy()
-    if 0.28 <= kind < 0.46:
+    if 0.36 <= kind < 0.5:
         limbs = [RIGHT_ARM, LEFT_ARM, ARMS, RIGHT_LEG + LEFT_LEG, ARMS + TRUNK][random.integers(5)]
         theta[limbs] = random_frame(random, motion)[limbs]
-    elif 0.46 <= kind < 0.52:
+    elif 0.5 <= kind < 0.55:
         theta = touching_arms(random, motion, theta)
-    elif 0.52 <= kind < 0.6:
+    elif 0.55 <= kind < 0.62:
         for limb, side in ((LEFT_ARM, 1), (RIGHT_ARM, -1)):
             if random.uniform() < 0.7:
                 theta[limb] = free_arm(random, side)
