@@ -63,12 +63,12 @@ def hull_points(centres, reach):
     return centres[:, None] + reach[..., None] * DIRECTIONS.T + slope[..., None] * TANGENTS.T
 
 
-def quilted(points, closed=True, missing=None):
-    """Triangles and texture coordinates of a grid of rows x columns of points whose columns close a ring."""
+def quilted(points, missing=None):
+    """Triangles, their corners in the texture and its coordinates, of rows of points that close rings."""
     rows, columns = points.shape[:2]
-    quads = np.stack(np.meshgrid(np.arange(rows - 1), np.arange(columns if closed else columns - 1), indexing="ij"), -1)
+    quads = np.stack(np.meshgrid(np.arange(rows - 1), np.arange(columns), indexing="ij"), -1)
     if missing is not None:
-        quads = quads[~missing[:-1, :quads.shape[1]]]
+        quads = quads[~missing[:-1]]
     row, column = quads.reshape(-1, 2).T
     after = (column + 1) % columns
 
@@ -77,13 +77,15 @@ def quilted(points, closed=True, missing=None):
         return np.concatenate([np.stack([a, a + width, b], 1), np.stack([b, a + width, b + width], 1)])
 
     u, v = np.meshgrid(np.linspace(0, 1, columns + 1), np.linspace(1, 0, rows))
-    return (np.ascontiguousarray(cut(columns, after), np.int32), np.ascontiguousarray(cut(columns + 1, column + 1), np.int32),
+    triangles, corners = cut(columns, after), cut(columns + 1, column + 1)
+    return (np.ascontiguousarray(triangles, np.int32), np.ascontiguousarray(corners, np.int32),
             native.floats(np.stack([u, v], -1).reshape(-1, 2)))
 
 
-def sewn(name, points, bones, weights, texture, closed=True, missing=None):
-    """A garment of a grid of points [R, C, 3]; `bones` and `weights` [R, C, <= INFLUENCES]."""
-    triangles, corners, uv = quilted(points, closed, missing)
+def sewn(name, points, bones, weights, texture, missing=None):
+    """A garment of a grid of points [R, C, 3]; `bones` and `weights` [R, C, <= INFLUENCES]; faces from
+    a point that is `missing` [R, C] on are left out."""
+    triangles, corners, uv = quilted(points, missing)
     rest = native.floats(points.reshape(-1, 3))
     shares = np.zeros((len(rest), INFLUENCES), np.float32)
     names = np.zeros((len(rest), INFLUENCES), np.uint8)
