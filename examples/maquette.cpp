@@ -140,6 +140,10 @@ int run(const settings& chosen) {
     std::fprintf(stderr, "maquette: %s\n", one_sentence(loaded.error().message).c_str());
     return 2;
   }
+  if (const std::string& licence = loaded->nets().licence;
+      licence.find("research") != std::string::npos)
+    std::fprintf(stderr, "maquette: %s: these weights are for %s\n", chosen.weights.c_str(),
+                 licence.c_str());
   studio with{*loaded, loaded->make_workspace(), {}, {.focal = chosen.focal}, {pool}};
   with.options.refine = !chosen.keep_network_pose;
   with.options.flip_average = !chosen.look_once;

@@ -245,6 +245,16 @@ TEST_CASE("nobody in the picture") {
                 "good.png", {"expected a person, found none"});
 }
 
+TEST_CASE("weights that are for research only say so") {
+  shop().write("research.safetensors",
+               with_change([](auto& file) { file.metadata["licence"] = "research only"; }));
+  const outcome found =
+      run_with(shop().path("research.safetensors"), good_body, shop().path("good.png"));
+  CHECK(found.status == 0);
+  CHECK(found.err.find("research.safetensors: these weights are for research only") !=
+        std::string::npos);
+}
+
 TEST_CASE("bad weights") {
   bytes truncated = shop().read(shop().path("good.safetensors"));
   truncated.resize(truncated.size() / 2);

@@ -208,6 +208,22 @@ TEST_CASE("nobody, no photo, no box, no focal length: each has its error") {
   CHECK(credulous()(photo, {.box = image_box{5, 5, 40, 40}, .least_score = 2}));
 }
 
+TEST_CASE("the licence of the weights is handed on") {
+  synthetic::weights_file file = synthetic::complete_weights(true);
+  file.metadata.erase("licence");
+  const auto licence = [&] {
+    const std::vector<std::byte> bytes = file.bytes();
+    const result<safetensors> parsed = safetensors::parse(bytes, "some.safetensors");
+    REQUIRE(parsed);
+    const auto nets = load_networks<compact_human2d>(*parsed, false);
+    REQUIRE(nets);
+    return nets->licence;
+  };
+  CHECK(licence().empty());
+  file.metadata["licence"] = "research only";
+  CHECK(licence() == "research only");
+}
+
 TEST_CASE("a weights file that is not for this program is refused by what it says of itself") {
   synthetic::weights_file file = synthetic::complete_weights(true);
   const auto with = [&](const char* key, const char* value) {

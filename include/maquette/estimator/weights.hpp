@@ -31,6 +31,8 @@ struct networks {
   nn::bound<pose_prior<>> pose;
   nn::bound<shape_prior<>> shape;
   joint_calibration calibration;
+  /// What the file says of what the weights may be used for; empty if nothing.
+  std::string licence;
 
   /// The scratch memory of any of the three.
   static constexpr std::size_t workspace_bytes = std::max(
@@ -231,7 +233,9 @@ result<networks<Human2D>> load_networks(const safetensors& file, bool with_self_
   if (!shape) return named(shape.error());
   const result<joint_calibration> calibration = load_calibration(tensors, file.origin());
   if (!calibration) return calibration.error();
-  networks<Human2D> nets{std::move(*sight), std::move(*pose), std::move(*shape), *calibration};
+  const auto licence = file.metadata().find("licence");
+  networks<Human2D> nets{std::move(*sight), std::move(*pose), std::move(*shape), *calibration,
+                         licence == file.metadata().end() ? std::string{} : licence->second};
   if (with_self_test)
     if (result<void> agrees = self_test(nets, file, tensors, threads); !agrees)
       return agrees.error();
