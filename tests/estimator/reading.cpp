@@ -274,6 +274,50 @@ TEST_CASE("nobody in the photo: the score says so") {
   CHECK(!person_box(best, 640, 480));
 }
 
+TEST_CASE("of two people in a photo the larger one is taken") {
+  crop_reading reading;
+  reading.crop = {0, 0, 64};
+  const auto paint = [&](int left, int top, int right, int bottom) {
+    for (int y = top; y < bottom; ++y)
+      for (int x = left; x < right; ++x) reading.body[static_cast<std::size_t>(y * 64 + x)] = 0.9F;
+  };
+  paint(5, 30, 11, 50);  // the smaller one, whom most joints lie on
+  paint(40, 4, 55, 60);  // the larger one
+  for (std::size_t j = 0; j < 16; ++j) {
+    reading.joints[3 * j] = (j < 2 ? 47.0F : 8.0F) / 32 - 1;
+    reading.joints[3 * j + 1] = 40.0F / 32 - 1;
+    reading.joints[3 * j + 2] = 0.8F;
+  }
+  component_workspace scratch;
+  crop_reading largest = reading;
+  keep_person(largest, scratch, person_choice::largest);
+  CHECK(largest.body[40 * 64 + 8] == 0.0F);
+  CHECK(largest.body[40 * 64 + 47] == 0.9F);
+  // The joints on the one who was erased do not widen the box.
+  const auto box = person_box(largest, 64, 64);
+  REQUIRE(box);
+  CHECK(box->left == doctest::Approx(40));
+  CHECK(box->right == doctest::Approx(55));
+
+  keep_person(reading, scratch);
+  CHECK(reading.body[40 * 64 + 8] == 0.9F);
+  CHECK(reading.body[40 * 64 + 47] == 0.0F);
+}
+
+TEST_CASE("a larger person is preferred to a smaller one who is seen a little better") {
+  const auto seen = [](const image_box& truth, float score) {
+    crop_reading reading;
+    painted_person{truth}(crop_around(truth), reading);
+    reading.score = score;
+    return preference(reading, 640, 480);
+  };
+  const image_box large{40, 20, 200, 460};
+  const image_box small{430, 240, 500, 420};
+  CHECK(seen(large, 0.6F) > seen(small, 0.8F));
+  CHECK(seen(large, 0.3F) < seen(small, 0.8F));
+  CHECK(seen(large, 0.2F) < seen(small, 0.3F));
+}
+
 TEST_CASE("somebody else's silhouette is erased, a part of the own one is kept") {
   crop_reading reading;
   reading.crop = {0, 0, 64};

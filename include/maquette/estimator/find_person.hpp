@@ -7,6 +7,7 @@
 #include <cstdint>
 #include <optional>
 #include <span>
+#include <tuple>
 #include <utility>
 
 #include "maquette/body/joints.hpp"
@@ -70,18 +71,37 @@ void for_each_cell_around(const crop_reading& reading, std::size_t joint, const 
   return sum / static_cast<float>(mpii16::count);
 }
 
+/// The cells that a piece of the silhouette spans, all of them inside.
+struct cell_box {
+  int left, top, right, bottom;
+
+  [[nodiscard]] int longer_side() const { return 1 + std::max(right - left, bottom - top); }
+  /// Cells between two boxes along the axis on which they are further apart; 0 if they touch.
+  [[nodiscard]] int gap(const cell_box& other) const {
+    return std::max({left - other.right - 1, other.left - right - 1, top - other.bottom - 1,
+                     other.top - bottom - 1, 0});
+  }
+};
+
 /// Memory of `keep_person`.
 struct component_workspace {
   std::array<std::int16_t, crop_reading::cells> label;
   std::array<std::int16_t, crop_reading::cells> open;
   std::array<float, crop_reading::cells / 2 + 1> weight;
   std::array<std::int32_t, crop_reading::cells / 2 + 1> area;
+  std::array<cell_box, crop_reading::cells / 2 + 1> box;
 };
 
-/// Erases other people from the probability of body: of its connected pieces (probability over one
-/// half, four neighbours) those stay on which joints with confidences of `sure_joint_confidence` in
-/// sum lie; if there is none, the one with the most confidence, then the largest.
-inline void keep_person(crop_reading& reading, component_workspace& scratch) {
+/// Which of several people in a crop is meant: whom most of the joints lie on, as where the crop
+/// was made for one person, or the largest whom any sure joint lies on, as in a whole photo.
+enum class person_choice : std::uint8_t { most_joints, largest };
+
+/// Erases other people from the probability of body. Of its connected pieces (probability over one
+/// half, four neighbours) the chosen person's stays, and those on which joints with confidences of
+/// `sure_joint_confidence` in sum lie and that are not further from it than a quarter of its longer
+/// side, as parts of a person behind a post are.
+inline void keep_person(crop_reading& reading, component_workspace& scratch,
+                        person_choice choice = person_choice::most_joints) {
   constexpr int size = crop_reading::size;
   scratch.label.fill(-1);
   std::size_t count = 0;
@@ -95,8 +115,12 @@ inline void keep_person(crop_reading& reading, component_workspace& scratch) {
       scratch.label[at] = label;
       scratch.open[open++] = static_cast<std::int16_t>(cell);
       ++scratch.area[count];
+      cell_box& box = scratch.box[count];
+      box = {std::min(box.left, cell % size), std::min(box.top, cell / size),
+             std::max(box.right, cell % size), std::max(box.bottom, cell / size)};
     };
     scratch.area[count] = 0;
+    scratch.box[count] = {size, size, -1, -1};
     enter(static_cast<int>(seed));
     while (open > 0) {
       const int cell = scratch.open[--open];
@@ -120,20 +144,29 @@ inline void keep_person(crop_reading& reading, component_workspace& scratch) {
       scratch.weight[static_cast<std::size_t>(touched)] +=
           std::max(reading.joints[3 * j + 2], 0.0F);
   }
+  const auto worth = [&](std::size_t c) {
+    const float weight = scratch.weight[c];
+    const auto area = static_cast<float>(scratch.area[c]);
+    return choice == person_choice::largest && weight >= sure_joint_confidence
+               ? std::tuple(true, area, weight)
+               : std::tuple(false, weight, area);
+  };
   std::size_t best = 0;
   for (std::size_t c = 1; c < count; ++c)
-    if (std::pair(scratch.weight[c], scratch.area[c]) >
-        std::pair(scratch.weight[best], scratch.area[best]))
-      best = c;
+    if (worth(c) > worth(best)) best = c;
+  const int near = scratch.box[best].longer_side() / 4;
   for (std::size_t i = 0; i < crop_reading::cells; ++i) {
     if (scratch.label[i] < 0) continue;
     const auto c = static_cast<std::size_t>(scratch.label[i]);
-    if (c != best && scratch.weight[c] < sure_joint_confidence) reading.body[i] = 0;
+    if (c != best &&
+        (scratch.weight[c] < sure_joint_confidence || scratch.box[c].gap(scratch.box[best]) > near))
+      reading.body[i] = 0;
   }
 }
 
-/// The person's box in photo pixels: all cells with more body than background and all sure joints,
-/// as far as they lie in a photo of this size. None if there is neither.
+/// The person's box in photo pixels: all cells with more body than background, and all sure joints
+/// that are not further from these than a quarter of their longer side, as far as they lie in a
+/// photo of this size. None if there is neither.
 [[nodiscard]] inline std::optional<image_box> person_box(const crop_reading& reading, double width,
                                                          double height) {
   constexpr double far = 1e30;
@@ -149,11 +182,16 @@ inline void keep_person(crop_reading& reading, component_workspace& scratch) {
     include(x, y, x + 1, y + 1);
   }
   constexpr double half = crop_reading::size / 2.0;
+  const image_box body = box;
+  const bool no_body = !(body.right > body.left);
+  const double near = std::max(body.width(), body.height()) / 4;
   for (std::size_t j = 0; j < mpii16::count; ++j) {
     if (reading.joints[3 * j + 2] < sure_joint_confidence) continue;
     const double x = (double{reading.joints[3 * j]} + 1) * half;
     const double y = (double{reading.joints[3 * j + 1]} + 1) * half;
-    include(x, y, x, y);
+    if (no_body || (x > body.left - near && x < body.right + near && y > body.top - near &&
+                    y < body.bottom + near))
+      include(x, y, x, y);
   }
   if (!(box.right > box.left)) return std::nullopt;
   const image_point low = crop_to_photo({box.left, box.top}, reading.crop, crop_reading::size);
@@ -220,6 +258,16 @@ struct coarse_squares {
   return box;
 }
 
+/// By what one reading is preferred to another: the score times the root of the share of the
+/// photo's longer side that the person spans, so that of two people the larger one is taken; far
+/// less for a score below `least_person_score`.
+[[nodiscard]] inline double preference(const crop_reading& reading, double width, double height) {
+  if (reading.score < least_person_score) return 0.1 * double{reading.score};
+  const std::optional<image_box> box = person_box(reading, width, height);
+  const double extent = box ? std::max(box->width(), box->height()) : 0;
+  return reading.score * std::sqrt(std::max(0.05, extent / std::max(width, height)));
+}
+
 /// Finds the person in a photo and leaves the reading of the final crop in `best`; `other` is
 /// scratch.
 ///
@@ -236,17 +284,21 @@ void find_person(double width, double height, const Look& look, component_worksp
   crop_reading* found = &best;
   crop_reading* next = &other;
   found->score = -1;
+  double most = -1;
   const auto search = [&](const coarse_squares& squares) {
     for (std::size_t i = 0; i < squares.count; ++i) {
       look(squares.square[i], *next);
-      if (next->score > found->score) std::swap(found, next);
+      const double preferred = preference(*next, width, height);
+      if (!(preferred > most)) continue;
+      most = preferred;
+      std::swap(found, next);
     }
   };
   search(whole_photo(width, height));
   if (found->score < sure_person_score) search(parts_of_photo(width, height, 0.6));
   for (const double share : {0.32, 0.17})
     if (found->score < least_person_score) search(parts_of_photo(width, height, share));
-  keep_person(*found, scratch);
+  keep_person(*found, scratch, person_choice::largest);
   for (int i = 0; i < refinements; ++i) {
     const std::optional<image_box> box = person_box(*found, width, height);
     if (!box) break;
