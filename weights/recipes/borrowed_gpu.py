@@ -146,12 +146,15 @@ def piece(arguments):
             code = trainer.wait(max(1, left))
         except subprocess.TimeoutExpired:
             trainer.send_signal(signal.SIGTERM)
-            code = trainer.wait() and 0
+            trainer.wait()
+            code = 0
     finally:
-        os.killpg(photographer.pid, signal.SIGTERM) if photographer.poll() is None else None
-    if code or not (run / "checkpoint.pt").exists():
-        raise SystemExit(f"{run}: the training ended with {code} and no checkpoint" if not code else
-                         f"{run}: the training ended with {code}")
+        if photographer.poll() is None:
+            os.killpg(photographer.pid, signal.SIGTERM)
+    if code != 0:
+        raise SystemExit(f"{run}: the training ended with exit status {code}")
+    if not (run / "checkpoint.pt").exists():
+        raise SystemExit(f"{run}: the training left no checkpoint in this piece; give it more --minutes")
     buffer = io.BytesIO()
     state = read_checkpoint(run / "checkpoint.pt", *KEPT)
     torch.save(halved(state), buffer)
