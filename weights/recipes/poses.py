@@ -1,4 +1,5 @@
 """Poses and views for the priors: the photographer's own people, many at a time."""
+import hashlib
 from pathlib import Path
 
 import numpy as np
@@ -13,7 +14,8 @@ HERE = Path(__file__).resolve().parent
 
 def pose_pool(data, body, split, count, seed=0):
     """`count` poses [n, 24, 3] of the photographer's sampler; drawn once, then kept in .cache."""
-    path = HERE / ".cache" / f"poses_{split}_{count}_{seed}.npy"
+    code = hashlib.sha256((HERE / "photographer" / "poses.py").read_bytes()).hexdigest()[:8]
+    path = HERE / ".cache" / f"poses_{split}_{count}_{seed}_{code}.npy"
     if not path.exists():
         from photographer.assets import motion
         from photographer.poses import random_pose
