@@ -274,15 +274,21 @@ TEST_CASE("nobody in the photo: the score says so") {
   CHECK(!person_box(best, 640, 480));
 }
 
+namespace {
+
+/// Body with a probability of 0.9 in a rectangle of cells.
+void paint(crop_reading& reading, int left, int top, int right, int bottom) {
+  for (int y = top; y < bottom; ++y)
+    for (int x = left; x < right; ++x) reading.body[static_cast<std::size_t>(y * 64 + x)] = 0.9F;
+}
+
+}  // namespace
+
 TEST_CASE("of two people in a photo the larger one is taken") {
   crop_reading reading;
   reading.crop = {0, 0, 64};
-  const auto paint = [&](int left, int top, int right, int bottom) {
-    for (int y = top; y < bottom; ++y)
-      for (int x = left; x < right; ++x) reading.body[static_cast<std::size_t>(y * 64 + x)] = 0.9F;
-  };
-  paint(5, 30, 11, 50);  // the smaller one, whom most joints lie on
-  paint(40, 4, 55, 60);  // the larger one
+  paint(reading, 5, 30, 11, 50);  // the smaller one, whom most joints lie on
+  paint(reading, 40, 4, 55, 60);  // the larger one
   for (std::size_t j = 0; j < 16; ++j) {
     reading.joints[3 * j] = (j < 2 ? 47.0F : 8.0F) / 32 - 1;
     reading.joints[3 * j + 1] = 40.0F / 32 - 1;
@@ -321,13 +327,9 @@ TEST_CASE("a larger person is preferred to a smaller one who is seen a little be
 TEST_CASE("somebody else's silhouette is erased, a part of the own one is kept") {
   crop_reading reading;
   reading.crop = {0, 0, 64};
-  const auto paint = [&](int left, int top, int right, int bottom) {
-    for (int y = top; y < bottom; ++y)
-      for (int x = left; x < right; ++x) reading.body[static_cast<std::size_t>(y * 64 + x)] = 0.9F;
-  };
-  paint(5, 5, 20, 40);   // the person
-  paint(5, 45, 20, 60);  // the legs, behind a table's edge
-  paint(40, 0, 60, 63);  // a larger stranger
+  paint(reading, 5, 5, 20, 40);   // the person
+  paint(reading, 5, 45, 20, 60);  // the legs, behind a table's edge
+  paint(reading, 40, 0, 60, 63);  // a larger stranger
   for (std::size_t j = 0; j < 16; ++j) {
     reading.joints[3 * j] = 12.0F / 32 - 1;
     reading.joints[3 * j + 1] = (j < 4 ? 50.0F : 20.0F) / 32 - 1;
