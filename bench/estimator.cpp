@@ -5,11 +5,13 @@
 
 #include <benchmark/benchmark.h>
 
+#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <cstdio>
 #include <cstdlib>
 #include <string>
+#include <vector>
 
 #include "../examples/thread_pool.hpp"
 #include "../tests/estimator/allocations.hpp"
@@ -78,31 +80,33 @@ void estimate_photo(benchmark::State& state, bool with_box, bool both_ways) {
   state.counters["allocations"] = mean(static_cast<double>(allocated));
 }
 
+/// Reading the 16 joints from heat maps, one way or the other.
+void decode_joints(benchmark::State& state, joint_decoding decoding) {
+  using maps_shape = shape<16, 64, 64>;
+  std::vector<float> maps(maps_shape::size);
+  for (std::size_t i = 0; i < maps.size(); ++i) maps[i] = static_cast<float>(i * 37 % 251) / 251;
+  std::array<float, 48> joints{};
+  for (auto _ : state) {
+    decode_heatmaps(view<const float, maps_shape>(maps.data()), joints, decoding);
+    benchmark::DoNotOptimize(joints);
+  }
+}
+
+void on_one_and_two_threads(benchmark::internal::Benchmark* run) {
+  run->ArgName("threads")->Arg(1)->Arg(2)->Unit(benchmark::kMillisecond)->UseRealTime();
+}
+
 }  // namespace
 
-BENCHMARK_CAPTURE(estimate_photo, box_given, true, true)
-    ->ArgName("threads")
-    ->Arg(1)
-    ->Arg(2)
-    ->Unit(benchmark::kMillisecond)
-    ->UseRealTime();
+BENCHMARK_CAPTURE(estimate_photo, box_given, true, true)->Apply(on_one_and_two_threads);
 BENCHMARK_CAPTURE(estimate_photo, box_given_without_mirror, true, false)
-    ->ArgName("threads")
-    ->Arg(1)
-    ->Arg(2)
-    ->Unit(benchmark::kMillisecond)
-    ->UseRealTime();
-BENCHMARK_CAPTURE(estimate_photo, search, false, true)
-    ->ArgName("threads")
-    ->Arg(1)
-    ->Arg(2)
-    ->Unit(benchmark::kMillisecond)
-    ->UseRealTime();
+    ->Apply(on_one_and_two_threads);
+BENCHMARK_CAPTURE(estimate_photo, search, false, true)->Apply(on_one_and_two_threads);
 BENCHMARK_CAPTURE(estimate_photo, search_without_mirror, false, false)
-    ->ArgName("threads")
-    ->Arg(1)
-    ->Arg(2)
-    ->Unit(benchmark::kMillisecond)
-    ->UseRealTime();
+    ->Apply(on_one_and_two_threads);
+BENCHMARK_CAPTURE(decode_joints, soft_argmax, joint_decoding::soft_argmax)
+    ->Unit(benchmark::kMicrosecond);
+BENCHMARK_CAPTURE(decode_joints, quarter_cell, joint_decoding::quarter_cell)
+    ->Unit(benchmark::kMicrosecond);
 
 BENCHMARK_MAIN();

@@ -282,6 +282,13 @@ void paint(crop_reading& reading, int left, int top, int right, int bottom) {
     for (int x = left; x < right; ++x) reading.body[static_cast<std::size_t>(y * 64 + x)] = 0.9F;
 }
 
+/// A joint at a cell, with a confidence of 0.8.
+void see_joint(crop_reading& reading, std::size_t joint, float x, float y) {
+  reading.joints[3 * joint] = x / 32 - 1;
+  reading.joints[3 * joint + 1] = y / 32 - 1;
+  reading.joints[3 * joint + 2] = 0.8F;
+}
+
 }  // namespace
 
 TEST_CASE("of two people in a photo the larger one is taken") {
@@ -289,11 +296,7 @@ TEST_CASE("of two people in a photo the larger one is taken") {
   reading.crop = {0, 0, 64};
   paint(reading, 5, 30, 11, 50);  // the smaller one, whom most joints lie on
   paint(reading, 40, 4, 55, 60);  // the larger one
-  for (std::size_t j = 0; j < 16; ++j) {
-    reading.joints[3 * j] = (j < 2 ? 47.0F : 8.0F) / 32 - 1;
-    reading.joints[3 * j + 1] = 40.0F / 32 - 1;
-    reading.joints[3 * j + 2] = 0.8F;
-  }
+  for (std::size_t j = 0; j < 16; ++j) see_joint(reading, j, j < 2 ? 47.0F : 8.0F, 40.0F);
   component_workspace scratch;
   crop_reading largest = reading;
   keep_person(largest, scratch, person_choice::largest);
@@ -330,11 +333,7 @@ TEST_CASE("somebody else's silhouette is erased, a part of the own one is kept")
   paint(reading, 5, 5, 20, 40);   // the person
   paint(reading, 5, 45, 20, 60);  // the legs, behind a table's edge
   paint(reading, 40, 0, 60, 63);  // a larger stranger
-  for (std::size_t j = 0; j < 16; ++j) {
-    reading.joints[3 * j] = 12.0F / 32 - 1;
-    reading.joints[3 * j + 1] = (j < 4 ? 50.0F : 20.0F) / 32 - 1;
-    reading.joints[3 * j + 2] = 0.8F;
-  }
+  for (std::size_t j = 0; j < 16; ++j) see_joint(reading, j, 12.0F, j < 4 ? 50.0F : 20.0F);
   component_workspace scratch;
   keep_person(reading, scratch);
   CHECK(reading.body[10 * 64 + 10] == 0.9F);

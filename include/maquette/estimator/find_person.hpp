@@ -273,9 +273,9 @@ struct coarse_squares {
 ///
 /// `look(crop, reading)` fills a reading and its score. A coarse pass over the whole photo, over
 /// parts of it unless the score is at least `sure_person_score`, and over ever smaller parts as
-/// long as it is below `least_person_score`, gives a first crop; the box of what was found there
-/// gives the next one, twice, as long as the score does not fall by more than a tenth. Whether
-/// anybody was found is for the caller to judge by `best.score`.
+/// long as it is below `least_person_score`, gives a first crop, the one of most `preference`. The
+/// box of the largest person in it gives the next one, twice, as long as the score does not fall by
+/// more than a tenth. Whether anybody was found is for the caller to judge by `best.score`.
 template <class Look>
 void find_person(double width, double height, const Look& look, component_workspace& scratch,
                  crop_reading& best, crop_reading& other) {
