@@ -343,7 +343,8 @@ Trained on: {metadata["data"]}.
 
 ## On synthetic pictures
 {len(pool)} pictures of the photographer, seed 1: clothes, skins, hair, backgrounds and mocap sequences that no training
-picture shows, with occluders, cut-offs, blur and noise. PCK@0.2: share of the joints inside the crop that are found
+picture shows (but the loose garments, which are cut at random, come from the same sampler), with occluders, cut-offs,
+blur and noise. PCK@0.2: share of the joints inside the crop that are found
 within a fifth of the torso's diagonal (right hip to left shoulder). "Without the mirror": Human2D looks once.
 "To a quarter cell": joints are read by the highest cell and its larger neighbours instead of by soft-argmax.
 
