@@ -95,6 +95,14 @@ def synthetic_validation(pool, folder):
     return cases
 
 
+def without_people(data):
+    """The backgrounds that training did not see: nobody is in them."""
+    unseen = json.loads((RECIPES / "photographer" / "splits.json").read_text())
+    names = set(unseen["pictures"]) | {f"hdri_{name}_{side}" for name in unseen["panoramas"] for side in range(6)}
+    photos = sorted((Path(data) / "backgrounds" / "img").glob("*.jpg"))
+    return [Case(photo, None) for photo in photos if photo.stem in names]
+
+
 def cut_out(case):
     """The person of a masked photograph as an RGBA picture of the box."""
     person = Image.open(case.photo).convert("RGB")

@@ -312,6 +312,7 @@ def main():
                   f"{recall(*chosen_of(scenes, in_scenes, (shares >= low) & (shares < high))):.3f}"]
                  for low, high in bands]
         clothes = clothed_figures(lab, "ccp", clothed, dressed)
+        empty = lab.estimates("without-people", collections_of_photos.without_people(data), with_box=False)
         photographs = f"""
 ## On real photographs
 The last tenth of Leeds Sports Pose Extended ({len(leeds)} photographs whose torso is labelled, {upright} of them
@@ -333,6 +334,8 @@ cut out and set before {len(scenes)} backgrounds that no training picture shows,
 others of at most 0.6 of their height, by the share of the picture's height that they fill:
 
 {table(["height", "pictures", "recall"], sizes)}
+
+Of {len(empty)} backgrounds without people that training did not see, {sum("error" not in one for one in empty)} were taken for somebody.
 """
     out.write_text(f"""# Accuracy
 
