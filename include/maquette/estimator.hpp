@@ -3,13 +3,13 @@
 #include <algorithm>
 #include <array>
 #include <chrono>
+#include <cmath>
 #include <concepts>
 #include <cstddef>
 #include <cstdint>
 #include <optional>
 #include <span>
 #include <string>
-#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -21,8 +21,11 @@
 #include "maquette/core/workspace.hpp"
 #include "maquette/estimator/crop.hpp"
 #include "maquette/estimator/decode.hpp"
+#include "maquette/estimator/estimate.hpp"
 #include "maquette/estimator/find_person.hpp"
+#include "maquette/estimator/guard.hpp"
 #include "maquette/estimator/mirror.hpp"
+#include "maquette/estimator/placing.hpp"
 #include "maquette/estimator/weights.hpp"
 #include "maquette/fit/joint_moments.hpp"
 #include "maquette/fit/refine.hpp"
@@ -31,67 +34,8 @@
 #include "maquette/io/safetensors.hpp"
 #include "maquette/model/human2d_sizes.hpp"
 #include "maquette/render/camera.hpp"
-#include "maquette/render/silhouette.hpp"
 
 namespace maquette {
-
-/// How long each stage of an estimate took, in milliseconds.
-struct stage_times {
-  double find = 0;     ///< every look at the photo but the last
-  double human2d = 0;  ///< the last crop, Human2D on it, decoding
-  double priors = 0;   ///< pose and shape
-  double smpl = 0;     ///< mesh and joints
-  double camera = 0;   ///< translation and projection
-  double fit = 0;      ///< the pose brought onto the joints seen, and the mesh of it
-};
-
-/// What is known about one photo before it is looked at.
-struct estimate_options {
-  /// The person's box in photo pixels; without one the person is searched for. Who gives a box says
-  /// that there is a person: `least_score` is not asked then.
-  std::optional<image_box> box{};
-  /// The photo's focal length in its pixels, the principal point being its middle; without one the
-  /// focal length is 5000 at a crop of 256 pixels.
-  std::optional<double> focal{};
-  /// Score below which the answer is that there is no person; see `person_score`.
-  float least_score = least_person_score;
-  /// Whether Human2D also looks at the mirrored crop, and the mean of both is taken; twice the
-  /// work.
-  bool flip_average = true;
-  /// How a joint's place is read from its heat map.
-  joint_decoding decoding = joint_decoding::soft_argmax;
-  /// Whether the pose is brought onto the joints seen after the networks; see `refine_pose`.
-  bool refine = true;
-  refine_options fit{};
-};
-
-/// A body for a photo. Kept from call to call it need not allocate again.
-///
-/// The camera's frame is x right, y down, z forward, in metres; photo pixels have centres at .5.
-struct estimate {
-  crop_box crop;    ///< what the networks looked at, in photo pixels
-  image_box box;    ///< the person's box in photo pixels
-  float score = 0;  ///< how sure it is that there is a person; see `person_score`
-  /// [16, 3] as seen: x, y in photo pixels, and the probability that the joint is there, see
-  /// `joint_calibration`
-  std::array<float, 48> joints{};
-  std::array<float, 64 * 64> silhouette{};   ///< [64, 64] as seen: probability of body in the crop
-  std::array<float, 72> theta{};             ///< [24, 3] axis-angle, the root in the camera's frame
-  std::array<float, 10> beta{};              ///< shape
-  vec3<double> translation{};                ///< added to SMPL's result, camera's frame
-  camera view;                               ///< from the camera's frame to photo pixels
-  std::vector<float> vertices;               ///< [V, 3] without the translation
-  std::array<float, 72> joints_3d{};         ///< [24, 3] with the translation
-  std::array<float, 32> projected_joints{};  ///< [16, 2] of the body, in photo pixels
-  stage_times milliseconds;
-};
-
-/// Where the networks and the body come from.
-struct estimator_options {
-  bool self_test = true;             ///< run the self-test of the weights file
-  std::size_t max_shape_count = 10;  ///< shape directions kept of the body
-  executor threads{};                ///< for the self-test
-};
 
 /// The memory of one estimate in the making: one per thread, reused.
 template <class Human2D>
@@ -146,38 +90,6 @@ class stopwatch {
   clock::time_point last_ = clock::now();
 };
 
-/// The silhouette's extent in photo pixels; ends at the crop's or the photo's border are not seen.
-[[nodiscard]] inline std::optional<silhouette_extent> seen_extent(const crop_reading& reading,
-                                                                  std::span<std::uint8_t> mask,
-                                                                  double width, double height) {
-  constexpr int size = crop_reading::size;
-  for (std::size_t i = 0; i < mask.size(); ++i) mask[i] = reading.body[i] > 0.5F ? 1 : 0;
-  std::optional<silhouette_extent> extent = extent_of(mask, size, size);
-  if (!extent) return extent;
-  const image_point low =
-      crop_to_photo({extent->box.left, extent->box.top}, reading.crop, crop_reading::size);
-  const image_point high =
-      crop_to_photo({extent->box.right, extent->box.bottom}, reading.crop, crop_reading::size);
-  const double cell = reading.crop.side / size;
-  extent->box = {low.u, low.v, high.u, high.v};
-  extent->left_seen &= low.u > cell;
-  extent->top_seen &= low.v > cell;
-  extent->right_seen &= high.u < width - cell;
-  extent->bottom_seen &= high.v < height - cell;
-  return extent;
-}
-
-/// The rotation that turns the optical axis of a camera towards a point of its picture, by the
-/// shortest way.
-[[nodiscard]] inline mat3<double> towards(const camera& view, image_point point) {
-  const double x = (point.u - view.centre_x) / view.focal;
-  const double y = (point.v - view.centre_y) / view.focal;
-  const double sine = std::hypot(x, y);
-  if (sine == 0) return mat3<double>::identity();
-  const double angle = std::atan(sine);
-  return rodrigues(vec3<double>{-y / sine * angle, x / sine * angle, 0});
-}
-
 }  // namespace detail
 
 /// From a photo to a body: finds the person, reads joints and silhouette, and makes an SMPL body of
@@ -226,28 +138,13 @@ class basic_estimator {
   /// Estimates the person in a photo into `out`; see `estimate`.
   ///
   /// Allocates nothing once `workspace` and `out` have served a photo of that size. Errors:
-  /// no_person; malformed (a photo without pixels; a box without area, beside the photo or many
-  /// times its size; a focal length that no camera has).
+  /// no_person (without a box); malformed (a photo without pixels; a box without area, beside the
+  /// photo or many times its size; a focal length that no camera has).
   result<void> operator()(const picture_view& photo, const estimate_options& options,
                           workspace_type& workspace, estimate& out, const B& backend = {}) const {
-    if (photo.pixels == nullptr || photo.width < 1 || photo.height < 1)
+    if (photo.pixels == nullptr)
       return error{errc::malformed, "expected a photo with pixels, found none"};
-    if (options.box && !(options.box->width() >= 1 && options.box->height() >= 1))
-      return error{errc::malformed, "expected a box of at least one pixel each way, found one of " +
-                                        std::to_string(options.box->width()) + " x " +
-                                        std::to_string(options.box->height())};
-    if (options.box && !(options.box->right > 0 && options.box->left < photo.width &&
-                         options.box->bottom > 0 && options.box->top < photo.height))
-      return error{errc::malformed,
-                   "expected a box that shows a part of the photo, found one beside it"};
-    if (options.box && !(std::max(options.box->width(), options.box->height()) <=
-                         largest_box * std::max(photo.width, photo.height)))
-      return error{errc::malformed, "expected a box of at most " +
-                                        std::to_string(static_cast<int>(largest_box)) +
-                                        " times the photo's longer side, found a larger one"};
-    if (options.focal && !(*options.focal >= 1 && *options.focal <= largest_focal))
-      return error{errc::malformed, "expected a focal length of 1 to 10000000 pixels, found " +
-                                        std::to_string(*options.focal)};
+    if (result<void> valid = check(photo.width, photo.height, options); !valid) return valid;
     detail::stopwatch watch;
     const double width = photo.width;
     const double height = photo.height;
@@ -265,60 +162,39 @@ class basic_estimator {
     }
     out.milliseconds.human2d = reading.milliseconds;
     out.milliseconds.find = std::max(0.0, watch.lap() - reading.milliseconds);
-    out.score = reading.score;
     const std::optional<image_box> seen = person_box(reading, width, height);
     if (!options.box && (!(reading.score >= options.least_score) || !seen))
       return error{errc::no_person, "expected a person, found none: the best score is " +
                                         std::to_string(std::max(reading.score, 0.0F)) +
                                         " where at least " + std::to_string(options.least_score) +
                                         " was expected"};
-    out.crop = reading.crop;
     out.box = options.box ? *options.box : *seen;
-    out.silhouette = reading.body;
-    for (std::size_t j = 0; j < mpii16::count; ++j) {
-      const image_point p =
-          crop_to_photo({double{reading.joints[3 * j]} + 1, double{reading.joints[3 * j + 1]} + 1},
-                        reading.crop, 2);
-      out.joints[3 * j] = static_cast<float>(p.u);
-      out.joints[3 * j + 1] = static_cast<float>(p.v);
-      out.joints[3 * j + 2] = networks_.calibration.probability(j, reading.joints[3 * j + 2]);
-    }
+    embody(width, height, options, here, workspace, out);
+    return {};
+  }
 
-    networks_.pose(here, view<const float, pose_prior<>::input_shape>(reading.joints.data()),
-                   view<float, pose_prior<>::theta_shape>(out.theta.data()));
-    networks_.shape(here, view<const float, shape_prior<>::silhouette_shape>(reading.body.data()),
-                    view<float, shape_prior<>::beta_shape>(out.beta.data()));
-    out.milliseconds.priors = watch.lap();
-
-    set_camera(photo, options, out);
-    out.vertices.resize(3 * body_.vertex_count);
-    pose_body(workspace, out);
-    out.milliseconds.smpl = watch.lap();
-
-    const double pixel = reading.crop.side / Human2D::input_size;
-    const std::optional<vec3<double>> translation = estimate_translation(
-        out.view, workspace.mpii, out.joints, out.vertices,
-        detail::seen_extent(reading, workspace.mask, width, height), 1, 2 * pixel);
-    if (!translation)
-      return error{errc::no_person,
-                   "expected joints and a silhouette that fix the body's distance, found none"};
-    out.translation = *translation;
-    out.milliseconds.camera = watch.lap();
-    if (options.refine) {
-      refine_pose(moments_, used_shape(out), out.view, out.joints, pixel, out.theta,
-                  out.translation, workspace.fit, options.fit);
-      pose_body(workspace, out);
-    }
-    out.milliseconds.fit = watch.lap();
-    for (std::size_t i = 0; i < out.joints_3d.size(); ++i)
-      out.joints_3d[i] = static_cast<float>(double{workspace.joints[i]} + out.translation[i % 3]);
-    for (std::size_t j = 0; j < mpii16::count; ++j) {
-      const image_point p =
-          project(out.view, detail::mesh_vertex(workspace.mpii, j) + out.translation);
-      out.projected_joints[2 * j] = static_cast<float>(p.u);
-      out.projected_joints[2 * j + 1] = static_cast<float>(p.v);
-    }
-    out.milliseconds.camera += watch.lap();
+  /// The body for what somebody saw in a crop of a photo of `width` x `height` pixels, be it this
+  /// estimator (`workspace.reading` after a call) or another detector of joints and silhouettes.
+  ///
+  /// Whatever the reading holds, the body is finite: see `discard_nonsense`, and what the fields of
+  /// `estimate` say of a reading that tells nothing. Errors: malformed (as above; a crop without
+  /// area).
+  result<void> from_reading(const crop_reading& seen, std::int32_t width, std::int32_t height,
+                            const estimate_options& options, workspace_type& workspace,
+                            estimate& out, const B& backend = {}) const {
+    if (result<void> valid = check(width, height, options); !valid) return valid;
+    const double reach = largest_box * crop_margin * std::max(width, height);
+    if (!(seen.crop.side >= 1 && seen.crop.side <= reach && std::abs(seen.crop.x) <= reach &&
+          std::abs(seen.crop.y) <= reach))
+      return error{errc::malformed, "expected a crop in or near the photo, found another"};
+    crop_reading& reading = workspace.reading;
+    if (&seen != &reading) reading = seen;
+    discard_nonsense(reading);
+    reading.score = person_score(reading);
+    out.milliseconds = {};
+    const std::optional<image_box> box = person_box(reading, width, height);
+    out.box = options.box ? *options.box : box ? *box : box_within(reading.crop);
+    embody(width, height, options, {backend, workspace.scratch.scratch()}, workspace, out);
     return {};
   }
 
@@ -345,6 +221,91 @@ class basic_estimator {
         load_networks<Human2D>(weights, options.self_test, options.threads);
     if (!nets) return nets.error();
     return basic_estimator(std::move(*nets), std::move(body));
+  }
+
+  static result<void> check(std::int32_t width, std::int32_t height,
+                            const estimate_options& options) {
+    if (width < 1 || height < 1)
+      return error{errc::malformed, "expected a photo with pixels, found none"};
+    if (options.box && !(options.box->width() >= 1 && options.box->height() >= 1))
+      return error{errc::malformed, "expected a box of at least one pixel each way, found one of " +
+                                        std::to_string(options.box->width()) + " x " +
+                                        std::to_string(options.box->height())};
+    if (options.box && !(options.box->right > 0 && options.box->left < width &&
+                         options.box->bottom > 0 && options.box->top < height))
+      return error{errc::malformed,
+                   "expected a box that shows a part of the photo, found one beside it"};
+    if (options.box && !(std::max(options.box->width(), options.box->height()) <=
+                         largest_box * std::max(width, height)))
+      return error{errc::malformed, "expected a box of at most " +
+                                        std::to_string(static_cast<int>(largest_box)) +
+                                        " times the photo's longer side, found a larger one"};
+    if (options.focal && !(*options.focal >= 1 && *options.focal <= largest_focal))
+      return error{errc::malformed, "expected a focal length of 1 to 10000000 pixels, found " +
+                                        std::to_string(*options.focal)};
+    return {};
+  }
+
+  /// Pose, shape, camera and fit for the workspace's reading; `out.box` is the person's.
+  void embody(double width, double height, const estimate_options& options, const context<B>& here,
+              workspace_type& workspace, estimate& out) const {
+    detail::stopwatch watch;
+    const crop_reading& reading = workspace.reading;
+    out.score = reading.score;
+    out.crop = reading.crop;
+    out.silhouette = reading.body;
+    for (std::size_t j = 0; j < mpii16::count; ++j) {
+      const float* const joint = reading.joints.data() + 3 * j;
+      const image_point p =
+          crop_to_photo({double{joint[0]} + 1, double{joint[1]} + 1}, reading.crop, 2);
+      out.joints[3 * j] = static_cast<float>(p.u);
+      out.joints[3 * j + 1] = static_cast<float>(p.v);
+      out.joints[3 * j + 2] = joint[2] > 0 ? networks_.calibration.probability(j, joint[2]) : 0.0F;
+    }
+    guess(reading, here, out);
+    out.milliseconds.priors = watch.lap();
+
+    set_camera(width, height, options, out);
+    out.vertices.resize(3 * body_.vertex_count);
+    pose_body(workspace, out);
+    out.milliseconds.smpl = watch.lap();
+
+    const double pixel = reading.crop.side / Human2D::input_size;
+    std::optional<vec3<double>> translation = estimate_translation(
+        out.view, workspace.mpii, out.joints, out.vertices,
+        detail::seen_extent(reading, workspace.mask, width, height), 1, 2 * pixel);
+    if (!translation) translation = translation_from_extent(out.view, out.vertices, {out.box});
+    out.translation = translation.value_or(vec3<double>{0, 0, out.view.focal});
+    out.milliseconds.camera = watch.lap();
+    if (options.refine) {
+      refine_pose(moments_, used_shape(out), out.view, out.joints, pixel, out.theta,
+                  out.translation, workspace.fit, options.fit);
+      pose_body(workspace, out);
+    }
+    out.milliseconds.fit = watch.lap();
+    for (std::size_t i = 0; i < out.joints_3d.size(); ++i)
+      out.joints_3d[i] = static_cast<float>(double{workspace.joints[i]} + out.translation[i % 3]);
+    for (std::size_t j = 0; j < mpii16::count; ++j) {
+      const image_point p =
+          project(out.view, detail::mesh_vertex(workspace.mpii, j) + out.translation);
+      out.projected_joints[2 * j] = static_cast<float>(p.u);
+      out.projected_joints[2 * j + 1] = static_cast<float>(p.v);
+    }
+    out.milliseconds.camera += watch.lap();
+  }
+
+  /// Pose and shape as the priors see them, or the likeliest where a reading tells nothing.
+  void guess(const crop_reading& reading, const context<B>& here, estimate& out) const {
+    if (tells_pose(reading))
+      networks_.pose(here, view<const float, pose_prior<>::input_shape>(reading.joints.data()),
+                     view<float, pose_prior<>::theta_shape>(out.theta.data()));
+    else
+      out.theta = standing_pose();
+    out.beta.fill(0);
+    if (tells_shape(reading))
+      networks_.shape(here, view<const float, shape_prior<>::silhouette_shape>(reading.body.data()),
+                      view<float, shape_prior<>::beta_shape>(out.beta.data()));
+    for (float& b : out.beta) b = std::clamp(b, -largest_beta, largest_beta);
   }
 
   /// As many shape numbers of the estimate as the body has directions.
@@ -382,19 +343,20 @@ class basic_estimator {
     decode_heatmaps(heatmaps.as_const(), reading.joints, options.decoding);
     separate_sides(heatmaps.as_const(), reading.joints, options.decoding);
     decode_silhouette(logits.as_const(), reading.body);
+    discard_nonsense(reading);
     reading.score = person_score(reading);
     reading.milliseconds = watch.lap();
   }
 
   /// The photo's camera: the crop's, extended over the photo; or the user's, in which case the
   /// root's rotation, which is relative to the crop's axis, is turned to the photo's.
-  static void set_camera(const picture_view& photo, const estimate_options& options,
+  static void set_camera(double width, double height, const estimate_options& options,
                          estimate& out) {
     if (!options.focal) {
       out.view = photo_camera(camera{}, out.crop, Human2D::input_size);
       return;
     }
-    out.view = {*options.focal, photo.width / 2.0, photo.height / 2.0};
+    out.view = {*options.focal, width / 2, height / 2};
     const image_point middle{out.crop.x + out.crop.side / 2, out.crop.y + out.crop.side / 2};
     const mat3<double> root =
         rodrigues(vec3<double>{double{out.theta[0]}, double{out.theta[1]}, double{out.theta[2]}});

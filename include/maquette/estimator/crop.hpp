@@ -43,6 +43,13 @@ inline constexpr double crop_margin = 1.25;
   return {(person.left + person.right - side) / 2, (person.top + person.bottom - side) / 2, side};
 }
 
+/// The box that `crop_around` makes a crop of, square.
+[[nodiscard]] inline image_box box_within(const crop_box& crop) {
+  const double margin = crop.side * (1 - 1 / crop_margin) / 2;
+  return {crop.x + margin, crop.y + margin, crop.x + crop.side - margin,
+          crop.y + crop.side - margin};
+}
+
 /// Memory of `crop_to_input`, kept from call to call.
 struct crop_workspace {
   detail::resample_axis columns;
