@@ -23,6 +23,8 @@ class Case:
     mask: Path = None
     upright: bool = None
     share: float = None             # of the picture's height that the person fills
+    focal: float = None             # of the camera, pixels
+    distance: float = None          # of the pelvis from the camera, metres
 
 
 def box_of_joints(points):

@@ -62,11 +62,26 @@ def aligned(found, truth):
     return scale[:, None, None] * (x @ rotation) + mean_truth
 
 
-def mesh_errors(vertices, joints, true_vertices, true_joints, pelvis=MPII.index("pelvis")):
-    """Millimetres of one or more bodies [N]: per-vertex (no alignment), MPJPE (pelvis on pelvis), PA-MPJPE."""
+def under_root(vertices, pelvis, root, true_root):
+    """Bodies [N, V, 3] turned about their pelvis [N, 3] from their root's rotation [N, 3, 3] to the true one."""
+    turn = true_root @ np.swapaxes(root, 1, 2)
+    return (vertices - pelvis[:, None]) @ np.swapaxes(turn, 1, 2) + pelvis[:, None]
+
+
+def turned_by(rotations, truth):
+    """Angles between rotations [N, 3, 3] in degrees."""
+    trace = (rotations * truth).sum((1, 2))
+    return np.degrees(np.arccos(np.clip((trace - 1) / 2, -1, 1)))
+
+
+def per_vertex(vertices, truth):
+    """Mean distance of the vertices [N, V, 3] from their true places, no alignment, in millimetres."""
+    return 1000 * np.linalg.norm(vertices - truth, axis=-1).mean(1)
+
+
+def joint_errors(joints, truth, pelvis=MPII.index("pelvis")):
+    """Millimetres [N, 2] of joints [N, J, 3]: MPJPE (pelvis on pelvis), PA-MPJPE (after a similarity)."""
     def centred(j):
         return j - j[:, pelvis:pelvis + 1]
-    return 1000 * np.stack([
-        np.linalg.norm(vertices - true_vertices, axis=-1).mean(1),
-        np.linalg.norm(centred(joints) - centred(true_joints), axis=-1).mean(1),
-        np.linalg.norm(aligned(joints, true_joints) - true_joints, axis=-1).mean(1)], 1)
+    return 1000 * np.stack([np.linalg.norm(centred(joints) - centred(truth), axis=-1).mean(1),
+                            np.linalg.norm(aligned(joints, truth) - truth, axis=-1).mean(1)], 1)

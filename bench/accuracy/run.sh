@@ -32,6 +32,7 @@ python=$root/.venv/bin/python
 (cd "$root" && cmake --preset release >/dev/null && cmake --build --preset release --target estimate_photos)
 "$python" "$root/weights/recipes/photographer/generate.py" --data "$data" --split validation --count 1000 --seed 1 \
   --out "$pool"
+"$python" "$here/test_measures.py"
 scratch=$(mktemp -d)
 trap 'rm -rf "$scratch"' EXIT
 "$python" "$here/report.py" --program "$root/build/bench/estimate_photos" --weights "$weights" \

@@ -15,8 +15,7 @@ REPOSITORY = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(REPOSITORY / "weights" / "recipes"))
 
 from picture_pool import PicturePool
-
-GAP = 6
+from sheets import beside, stacked
 
 
 def main():
@@ -39,15 +38,8 @@ def main():
             if not (Path(folder) / "out" / path.stem / "overlay.png").exists():
                 continue
             overlay = Image.open(Path(folder) / "out" / path.stem / "overlay.png").convert("RGB")
-            line = Image.new("RGB", (picture.shape[1] + GAP + overlay.width, picture.shape[0]), "white")
-            line.paste(Image.fromarray(picture), (0, 0))
-            line.paste(overlay, (picture.shape[1] + GAP, 0))
-            lines.append(line)
-    height = sum(line.height for line in lines) + GAP * (len(lines) - 1)
-    sheet = Image.new("RGB", (max(line.width for line in lines), height), "white")
-    for place, line in enumerate(lines):
-        sheet.paste(line, (0, place * (line.height + GAP)))
-    sheet.save(arguments.out, quality=90)
+            lines.append(beside([Image.fromarray(picture), overlay]))
+    stacked(lines).save(arguments.out, quality=90)
 
 
 if __name__ == "__main__":

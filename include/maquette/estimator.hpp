@@ -29,6 +29,7 @@
 #include "maquette/estimator/weights.hpp"
 #include "maquette/fit/joint_moments.hpp"
 #include "maquette/fit/refine.hpp"
+#include "maquette/fit/stature.hpp"
 #include "maquette/io/body_npz.hpp"
 #include "maquette/io/npz.hpp"
 #include "maquette/io/safetensors.hpp"
@@ -139,7 +140,8 @@ class basic_estimator {
   ///
   /// Allocates nothing once `workspace` and `out` have served a photo of that size. Errors:
   /// no_person (without a box); malformed (a photo without pixels; a box without area, beside the
-  /// photo or many times its size; a focal length that no camera has).
+  /// photo or many times its size; a focal length that no camera has; a distance without one, or
+  /// not above 0).
   result<void> operator()(const picture_view& photo, const estimate_options& options,
                           workspace_type& workspace, estimate& out, const B& backend = {}) const {
     if (photo.pixels == nullptr)
@@ -211,9 +213,10 @@ class basic_estimator {
  private:
   static constexpr double largest_box = 16;
   static constexpr double largest_focal = 1e7;
+  static constexpr double largest_distance = 1e5;
 
   basic_estimator(networks<Human2D> nets, body_model body)
-      : networks_(std::move(nets)), body_(std::move(body)), moments_(body_) {}
+      : networks_(std::move(nets)), body_(std::move(body)), moments_(body_), stature_(body_) {}
 
   static result<basic_estimator> make(const safetensors& weights, body_model body,
                                       const estimator_options& options) {
@@ -243,6 +246,11 @@ class basic_estimator {
     if (options.focal && !(*options.focal >= 1 && *options.focal <= largest_focal))
       return error{errc::malformed, "expected a focal length of 1 to 10000000 pixels, found " +
                                         std::to_string(*options.focal)};
+    if (options.distance && !options.focal)
+      return error{errc::malformed, "expected a focal length with the distance, found none"};
+    if (options.distance && !(*options.distance > 0 && *options.distance <= largest_distance))
+      return error{errc::malformed, "expected a distance of at most 100000 metres, found " +
+                                        std::to_string(*options.distance)};
     return {};
   }
 
@@ -271,11 +279,15 @@ class basic_estimator {
     out.milliseconds.smpl = watch.lap();
 
     const double pixel = reading.crop.side / Human2D::input_size;
-    std::optional<vec3<double>> translation = estimate_translation(
-        out.view, workspace.mpii, out.joints, out.vertices,
-        detail::seen_extent(reading, workspace.mask, width, height), 1, 2 * pixel);
-    if (!translation) translation = translation_from_extent(out.view, out.vertices, {out.box});
-    out.translation = translation.value_or(vec3<double>{0, 0, out.view.focal});
+    place(reading, width, height, workspace, out);
+    if (options.distance) {
+      const double pelvis = out.translation.z + double{workspace.joints[3 * smpl24::pelvis + 2]};
+      stature_.enlarge(*options.distance / pelvis,
+                       std::span(out.beta).first(used_shape(out).size()));
+      limit_shape(out);
+      pose_body(workspace, out);
+      place(reading, width, height, workspace, out);
+    }
     out.milliseconds.camera = watch.lap();
     if (options.refine) {
       refine_pose(moments_, used_shape(out), out.view, out.joints, pixel, out.theta,
@@ -305,7 +317,22 @@ class basic_estimator {
     if (tells_shape(reading))
       networks_.shape(here, view<const float, shape_prior<>::silhouette_shape>(reading.body.data()),
                       view<float, shape_prior<>::beta_shape>(out.beta.data()));
+    limit_shape(out);
+  }
+
+  static void limit_shape(estimate& out) {
     for (float& b : out.beta) b = std::clamp(b, -largest_beta, largest_beta);
+  }
+
+  /// Where the body stands, from the joints and the silhouette, or in the box.
+  void place(const crop_reading& reading, double width, double height, workspace_type& workspace,
+             estimate& out) const {
+    std::optional<vec3<double>> translation =
+        estimate_translation(out.view, workspace.mpii, out.joints, out.vertices,
+                             detail::seen_extent(reading, workspace.mask, width, height), 1,
+                             2 * reading.crop.side / Human2D::input_size);
+    if (!translation) translation = translation_from_extent(out.view, out.vertices, {out.box});
+    out.translation = translation.value_or(vec3<double>{0, 0, out.view.focal});
   }
 
   /// As many shape numbers of the estimate as the body has directions.
@@ -367,6 +394,7 @@ class basic_estimator {
   networks<Human2D> networks_;
   body_model body_;
   joint_moments moments_;
+  stature stature_;
 };
 
 /// The estimator of the shipped weights.

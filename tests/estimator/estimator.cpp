@@ -6,9 +6,11 @@
 
 #include <algorithm>
 #include <array>
+#include <cmath>
 #include <cstddef>
 #include <cstdint>
 #include <limits>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -113,6 +115,41 @@ TEST_CASE("a known focal length puts the principal point in the middle and turns
   CHECK(worst < 1e-5);
 }
 
+TEST_CASE("a known distance makes the body as large as it looks from there") {
+  const image photo = pattern(120, 120);
+  const image_box box{30, 10, 90, 110};
+  const auto at = [&](std::optional<double> distance) {
+    const auto found =
+        credulous()(photo, {.box = box, .focal = 400.0, .distance = distance, .refine = false});
+    REQUIRE(found);
+    return *found;
+  };
+  const auto depth = [](const estimate& found) { return double{found.joints_3d[2]}; };
+  const stature size(credulous().body());
+  const auto log_size = [&](const estimate& found) {
+    double sum = 0;
+    for (std::size_t k = 0; k < found.beta.size(); ++k)
+      sum += size.slope()[k] * double{found.beta[k]};
+    return sum;
+  };
+  const estimate usual = at({});
+  const estimate same = at(depth(usual));
+  for (std::size_t k = 0; k < usual.beta.size(); ++k)
+    CHECK(same.beta[k] == doctest::Approx(usual.beta[k]).epsilon(1e-4));
+  for (const double ratio : {0.9, 1.1}) {
+    const estimate other = at(ratio * depth(usual));
+    // Prior and picture share the difference.
+    const double moved = (log_size(other) - log_size(usual)) / std::log(ratio);
+    CHECK(moved > 0.3);
+    CHECK(moved < 0.7);
+    const double further = std::log(depth(other) / depth(usual)) / std::log(ratio);
+    CHECK(further == doctest::Approx(moved).epsilon(0.1));
+    CHECK(other.theta == usual.theta);
+  }
+  for (const double distance : {1e-3, 9e4})
+    for (const float beta : at(distance).beta) CHECK(std::abs(beta) <= 3);
+}
+
 TEST_CASE("refinement brings the joints closer to those seen and can be left out") {
   const image photo = pattern(90, 120);
   const image_box box{20, 10, 70, 110};
@@ -202,6 +239,9 @@ TEST_CASE("nobody, no photo, no box, no focal length: each has its error") {
     CHECK(!credulous()(photo, {.box = box}));
   for (const double focal : {infinite, nan, -3.0, 1e-300, 1e300})
     CHECK(!credulous()(photo, {.focal = focal}));
+  CHECK(!credulous()(photo, {.distance = 3.0}));
+  for (const double distance : {infinite, nan, -3.0, 0.0, 1e6})
+    CHECK(!credulous()(photo, {.focal = 300.0, .distance = distance}));
 
   // Whoever gives a box knows that there is somebody.
   CHECK(!credulous()(photo, {.least_score = 2}));

@@ -32,6 +32,10 @@ struct estimate_options {
   /// The photo's focal length in its pixels, the principal point being its middle; without one the
   /// focal length is 5000 at a crop of 256 pixels.
   std::optional<double> focal{};
+  /// How far in front of the camera the person's pelvis is, metres, along the optical axis; asks
+  /// for `focal`. A silhouette does not tell a tall person from a short one who is nearer: with the
+  /// distance the shape follows the size seen, see `stature`.
+  std::optional<double> distance{};
   /// Score below which the answer is that there is no person; see `person_score`.
   float least_score = least_person_score;
   /// Whether Human2D also looks at the mirrored crop, and the mean of both is taken; twice the
