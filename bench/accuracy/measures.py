@@ -79,9 +79,11 @@ def per_vertex(vertices, truth):
     return 1000 * np.linalg.norm(vertices - truth, axis=-1).mean(1)
 
 
-def joint_errors(joints, truth, pelvis=MPII.index("pelvis")):
-    """Millimetres [N, 2] of joints [N, J, 3]: MPJPE (pelvis on pelvis), PA-MPJPE (after a similarity)."""
+def mesh_errors(vertices, joints, true_vertices, true_joints, pelvis=MPII.index("pelvis")):
+    """Millimetres of one or more bodies [N]: per-vertex (no alignment), MPJPE (pelvis on pelvis), PA-MPJPE."""
     def centred(j):
         return j - j[:, pelvis:pelvis + 1]
-    return 1000 * np.stack([np.linalg.norm(centred(joints) - centred(truth), axis=-1).mean(1),
-                            np.linalg.norm(aligned(joints, truth) - truth, axis=-1).mean(1)], 1)
+    return np.stack([
+        per_vertex(vertices, true_vertices),
+        1000 * np.linalg.norm(centred(joints) - centred(true_joints), axis=-1).mean(1),
+        1000 * np.linalg.norm(aligned(joints, true_joints) - true_joints, axis=-1).mean(1)], 1)

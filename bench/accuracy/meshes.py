@@ -45,16 +45,15 @@ class Meshes:
 
     @torch.no_grad()
     def errors(self, rotations, beta):
-        """[N, 5]: PVE, PVE under the true root, MPJPE, PA-MPJPE, all in millimetres, and the root's in degrees."""
+        """[N, 5]: PVE, MPJPE, PA-MPJPE, PVE under the true root, all in millimetres, and the root's in degrees."""
         rows = []
         for part in torch.arange(len(beta)).split(PART):
             vertices, joints, pelvis = self.placed(rotations[part], beta[part])
             true_vertices, true_joints, _ = self.placed(self.rotations[part], self.beta[part])
             root, true_root = rotations[part, 0].numpy(), self.rotations[part, 0].numpy()
             rows.append(np.c_[
-                measures.per_vertex(vertices, true_vertices),
+                measures.mesh_errors(vertices, joints, true_vertices, true_joints),
                 measures.per_vertex(measures.under_root(vertices, pelvis, root, true_root), true_vertices),
-                measures.joint_errors(joints, true_joints),
                 measures.turned_by(root, true_root)])
         return np.concatenate(rows)
 

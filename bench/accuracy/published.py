@@ -15,9 +15,9 @@ def beside_the_paper(found, with_true_shape, everyday, count):
     """Text on the means [5] (see `meshes.errors`) over all pictures, with the true shape, and of `count` everyday ones."""
     ours = [["per-vertex", "these pictures", f"{found[0]:.1f}"],
             ["per-vertex, true shape", "these pictures", f"{with_true_shape[0]:.1f}"],
-            ["PA-MPJPE", "these pictures, 16 joints", f"{found[3]:.1f}"],
+            ["PA-MPJPE", "these pictures, 16 joints", f"{found[2]:.1f}"],
             ["per-vertex", f"the {count} of them who stand or stride, whole, seen level", f"{everyday[0]:.1f}"],
-            ["PA-MPJPE", f"the same {count}", f"{everyday[3]:.1f}"]]
+            ["PA-MPJPE", f"the same {count}", f"{everyday[2]:.1f}"]]
     return f"""### Beside the paper
 Pavlakos et al. 2018 on their test sets, and this project on its own. The measures are the same (per-vertex: the mean
 over all vertices without alignment, root rotation included); the pictures, the body and what it was trained on are not,

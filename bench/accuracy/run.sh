@@ -2,7 +2,7 @@
 # Measures a weights file on the fixed validation sets and writes docs/accuracy.md.
 #   bench/accuracy/run.sh [--weights FILE] [--data DIR] [--pool DIR] [--out FILE.md]
 # --data holds makehuman/, mocap/ and backgrounds/ (for the synthetic pictures) and, if real photographs shall be
-# measured, lspet/ and ccp/. About half an hour on two cores.
+# measured, lspet/ and ccp/. A quarter of an hour on one core, and half a minute to make the pictures once.
 set -euo pipefail
 here=$(cd "$(dirname "$0")" && pwd)
 root=$(cd "$here/../.." && pwd)

@@ -10,7 +10,7 @@ from meshes import Meshes, mean_pose
 from published import beside_the_paper
 from tables import table
 
-PVE, UNDER_TRUE_ROOT, MPJPE, PA_MPJPE, ROOT = range(5)
+PVE, MPJPE, PA_MPJPE, UNDER_TRUE_ROOT, ROOT = range(5)
 
 
 def true_readings(pool):
@@ -68,10 +68,10 @@ def group_table(kind, names, order, errors, with_true_joints):
             continue
         mean, from_truth = errors[here].mean(0), with_true_joints[here].mean(0)
         turned = 100 * (errors[here, ROOT] > 90).mean()
-        rows.append([name, str(here.sum())] + [f"{mean[k]:.1f}" for k in (PVE, UNDER_TRUE_ROOT, PA_MPJPE)]
+        rows.append([name, str(here.sum())] + [f"{mean[k]:.1f}" for k in (PVE, PA_MPJPE, UNDER_TRUE_ROOT)]
                     + [f"{np.median(errors[here, ROOT]):.0f}", f"{turned:.0f}"]
                     + [f"{from_truth[k]:.1f}" for k in (PVE, PA_MPJPE)])
-    return table([kind, "pictures", "PVE", "PVE, true root", "PA-MPJPE", "root off by (median, degrees)",
+    return table([kind, "pictures", "PVE", "PA-MPJPE", "PVE, true root", "root off by (median, degrees)",
                   "root off by over 90 degrees (%)", "PVE from true joints", "PA-MPJPE from true joints"], rows)
 
 
@@ -101,7 +101,7 @@ their model, so that the root's rotation counts and the distance does not. Under
 was turned about its pelvis to its true rotation; the difference is what the root costs (less than nothing where trunk
 and limbs make up for it). MPJPE: 16 joints, pelvis on pelvis. PA-MPJPE: after a similarity alignment.
 
-{table(["", "PVE", "PVE, true root", "MPJPE", "PA-MPJPE"],
+{table(["", "PVE", "MPJPE", "PA-MPJPE", "PVE, true root"],
        [[name] + [f"{value:.1f}" for value in rows.mean(0)[:ROOT]] for name, rows in errors.items()])}
 
 "True joints" gives the estimator the true joints (confidence 1 inside the crop, lost outside) in place of Human2D's,

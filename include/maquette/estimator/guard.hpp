@@ -23,18 +23,18 @@ inline constexpr float largest_beta = 3;
 
 /// Leaves nothing in a reading that the priors were not made for.
 ///
-/// A joint that is not finite or lies outside the crop (by more than a cell) is lost: its
-/// confidence is 0, its place the nearest one inside, or the middle. Confidences are held to [0,
-/// `largest_confidence`] and probabilities to [0, 1]; those that are not finite become 0.
+/// A joint that is not finite or lies outside the crop (by more than a cell) is lost: 0, 0, 0.
+/// Confidences are held to [0, `largest_confidence`] and probabilities to [0, 1]; probabilities
+/// that are not finite become 0.
 inline void discard_nonsense(crop_reading& reading) {
   constexpr float outside = 1 + 2.0F / crop_reading::size;
   for (std::size_t j = 0; j < mpii16::count; ++j) {
     float* const joint = reading.joints.data() + 3 * j;
-    const bool finite = std::isfinite(joint[0]) && std::isfinite(joint[1]);
-    const bool lost = !finite || !std::isfinite(joint[2]) ||
-                      std::max(std::abs(joint[0]), std::abs(joint[1])) > outside;
-    for (std::size_t k = 0; k < 2; ++k) joint[k] = finite ? std::clamp(joint[k], -1.0F, 1.0F) : 0;
-    joint[2] = lost ? 0 : std::clamp(joint[2], 0.0F, largest_confidence);
+    const bool inside = std::abs(joint[0]) <= outside && std::abs(joint[1]) <= outside;
+    if (inside && std::isfinite(joint[2]))
+      joint[2] = std::clamp(joint[2], 0.0F, largest_confidence);
+    else
+      std::fill_n(joint, 3, 0.0F);
   }
   for (float& probability : reading.body)
     probability = std::isfinite(probability) ? std::clamp(probability, 0.0F, 1.0F) : 0;
