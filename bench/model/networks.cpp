@@ -44,10 +44,10 @@ void run_human2d(benchmark::State& state) {
 
 void run_pose_prior(benchmark::State& state) {
   const floats joints = synthetic::uniform("joints", pose_prior<>::input_shape::size);
-  floats theta(pose_prior<>::theta_shape::size);
+  floats pose(pose_prior<>::pose_shape::size);
   measure<pose_prior<>>(state, "pose_prior.", [&](const auto& network, const context<cpu>& on) {
     network(on, view<const float, pose_prior<>::input_shape>{joints.data()},
-            view<float, pose_prior<>::theta_shape>{theta.data()});
+            view<float, pose_prior<>::pose_shape>{pose.data()});
   });
 }
 

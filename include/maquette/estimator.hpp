@@ -26,6 +26,7 @@
 #include "maquette/estimator/guard.hpp"
 #include "maquette/estimator/mirror.hpp"
 #include "maquette/estimator/placing.hpp"
+#include "maquette/estimator/pose_numbers.hpp"
 #include "maquette/estimator/weights.hpp"
 #include "maquette/fit/joint_moments.hpp"
 #include "maquette/fit/refine.hpp"
@@ -270,7 +271,7 @@ class basic_estimator {
       out.joints[3 * j + 1] = static_cast<float>(p.v);
       out.joints[3 * j + 2] = joint[2] > 0 ? networks_.calibration.probability(j, joint[2]) : 0.0F;
     }
-    guess(reading, here, out);
+    guess(reading, options.flip_average, here, out);
     out.milliseconds.priors = watch.lap();
 
     set_camera(width, height, options, out);
@@ -307,17 +308,34 @@ class basic_estimator {
   }
 
   /// Pose and shape as the priors see them, or the likeliest where a reading tells nothing.
-  void guess(const crop_reading& reading, const context<B>& here, estimate& out) const {
-    if (tells_pose(reading))
-      networks_.pose(here, view<const float, pose_prior<>::input_shape>(reading.joints.data()),
-                     view<float, pose_prior<>::theta_shape>(out.theta.data()));
-    else
+  ///
+  /// With `both_ways` PosePrior also sees the mirrored joints, and the mean of both is taken.
+  void guess(const crop_reading& reading, bool both_ways, const context<B>& here,
+             estimate& out) const {
+    if (tells_pose(reading)) {
+      std::array<float, pose_prior<>::pose_shape::size> pose;
+      ask(reading.joints, here, pose);
+      if (both_ways) {
+        std::array<float, 3 * mpii16::count> joints;
+        std::array<float, pose_prior<>::pose_shape::size> mirrored;
+        mirror_joints(reading.joints, joints);
+        ask(joints, here, mirrored);
+        average_mirrored_pose(pose, mirrored);
+      }
+      theta_of(pose, out.theta);
+    } else {
       out.theta = standing_pose();
+    }
     out.beta.fill(0);
     if (tells_shape(reading))
       networks_.shape(here, view<const float, shape_prior<>::silhouette_shape>(reading.body.data()),
                       view<float, shape_prior<>::beta_shape>(out.beta.data()));
     limit_shape(out);
+  }
+
+  void ask(std::span<const float> joints, const context<B>& here, std::span<float> pose) const {
+    networks_.pose(here, view<const float, pose_prior<>::input_shape>(joints.data()),
+                   view<float, pose_prior<>::pose_shape>(pose.data()));
   }
 
   static void limit_shape(estimate& out) {

@@ -108,12 +108,12 @@ TEST_CASE("the priors' calls allocate nothing") {
   const auto pose = synthetic::network<pose_prior<>>("pose_prior.");
   const auto body_shape = synthetic::network<shape_prior<>>("shape_prior.");
   const floats input = synthetic::uniform("input", 64 * 64);
-  floats output(72);
+  floats output(pose_prior<>::pose_shape::size);
   workspace memory(std::max(pose_prior<>::workspace_bytes, shape_prior<>::workspace_bytes));
   const context<cpu> on{{}, memory.scratch()};
   const long before = allocations;
   pose(on, view<const float, pose_prior<>::input_shape>{input.data()},
-       view<float, pose_prior<>::theta_shape>{output.data()});
+       view<float, pose_prior<>::pose_shape>{output.data()});
   body_shape(on, view<const float, shape_prior<>::silhouette_shape>{input.data()},
              view<float, shape_prior<>::beta_shape>{output.data()});
   CHECK(allocations == before);

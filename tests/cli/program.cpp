@@ -275,7 +275,7 @@ TEST_CASE("bad weights") {
                       tensor.values.resize(69);
                       tensor.shape = tensor_shape(69);
                     }),
-                    {"pose_prior.output.bias", "[69]", "[72]"});
+                    {"pose_prior.output.bias", "[69]", "[144]"});
   check_bad_weights("overlap.safetensors",
                     raw_safetensors(R"({"a":{"dtype":"F32","shape":[2],"data_offsets":[0,8]},)"
                                     R"("b":{"dtype":"F32","shape":[2],"data_offsets":[4,12]}})",

@@ -8,13 +8,17 @@
 #include <cstddef>
 #include <cstdint>
 #include <limits>
+#include <random>
+#include <span>
 #include <vector>
 
+#include "maquette/body/rotation.hpp"
 #include "maquette/estimator/calibration.hpp"
 #include "maquette/estimator/crop.hpp"
 #include "maquette/estimator/decode.hpp"
 #include "maquette/estimator/find_person.hpp"
 #include "maquette/estimator/mirror.hpp"
+#include "maquette/estimator/pose_numbers.hpp"
 
 using namespace maquette;
 
@@ -446,6 +450,45 @@ TEST_CASE("averaging with the mirrored picture swaps left and right joints") {
   CHECK(joints[3 * mpii16::l_knee + 2] == doctest::Approx(0.5));
   CHECK(joints[3 * mpii16::l_wrist + 2] == 0);
   CHECK(joints[3 * mpii16::r_knee + 2] == 0);
+}
+
+TEST_CASE("the mirrored crop's joints and pose are those of the mirrored person") {
+  std::array<float, 48> joints;
+  for (std::size_t i = 0; i < 48; ++i) joints[i] = static_cast<float>(i);
+  std::array<float, 48> mirrored_joints;
+  mirror_joints(joints, mirrored_joints);
+  CHECK(mirrored_joints[3 * mpii16::l_wrist] == -joints[3 * mpii16::r_wrist]);
+  CHECK(mirrored_joints[3 * mpii16::l_wrist + 2] == joints[3 * mpii16::r_wrist + 2]);
+  CHECK(mirrored_joints[3 * mpii16::head_top] == -joints[3 * mpii16::head_top]);
+
+  // A pose and its mirror image, by axis-angles, written as columns: their mean is the pose itself.
+  std::mt19937 random(3);
+  std::normal_distribution<float> normal(0, 0.8F);
+  std::array<float, 72> theta;
+  for (float& value : theta) value = normal(random);
+  std::array<float, 72> mirrored_theta;
+  mirror_pose<float>(theta, mirrored_theta);
+  const auto columns = [](std::span<const float> pose) {
+    std::array<float, 144> numbers;
+    for (std::size_t j = 0; j < 24; ++j) {
+      const mat3<float> r = rodrigues(vec3<float>{pose[3 * j], pose[3 * j + 1], pose[3 * j + 2]});
+      for (std::size_t k = 0; k < 3; ++k) {
+        numbers[6 * j + k] = r.m[3 * k];
+        numbers[6 * j + 3 + k] = r.m[3 * k + 1];
+      }
+    }
+    return numbers;
+  };
+  std::array<float, 144> pose = columns(theta);
+  average_mirrored_pose(pose, columns(mirrored_theta));
+  std::array<float, 72> found;
+  theta_of(pose, found);
+  for (std::size_t j = 0; j < 24; ++j) {
+    const auto turned = [j](std::span<const float> p) {
+      return rodrigues(vec3<float>{p[3 * j], p[3 * j + 1], p[3 * j + 2]});
+    };
+    CHECK(geodesic_distance(turned(theta), turned(found)) < 1e-5F);
+  }
 }
 
 TEST_CASE("the silhouette is averaged with the mirrored one") {

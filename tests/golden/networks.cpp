@@ -140,12 +140,12 @@ TEST_CASE("human2d of a compact size, down to one pixel, does what PyTorch does"
 TEST_CASE("pose_prior does what PyTorch does") {
   const auto network = synthetic::network<pose_prior<>>("pose_prior.");
   const floats joints = synthetic::values("joints", 1, 48);
-  floats theta(72);
+  floats pose(pose_prior<>::pose_shape::size);
   workspace memory(pose_prior<>::workspace_bytes);
   network(context<cpu>{{}, memory.scratch()},
           view<const float, pose_prior<>::input_shape>{joints.data()},
-          view<float, pose_prior<>::theta_shape>{theta.data()});
-  check("pose_prior", theta);
+          view<float, pose_prior<>::pose_shape>{pose.data()});
+  check("pose_prior", pose);
 }
 
 TEST_CASE("shape_prior does what PyTorch does") {

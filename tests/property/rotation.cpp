@@ -5,8 +5,10 @@
 
 #include <Eigen/Geometry>
 #include <cmath>
+#include <limits>
 #include <numbers>
 #include <random>
+#include <utility>
 
 using namespace maquette;
 
@@ -156,5 +158,28 @@ TEST_CASE("the derivatives of rodrigues are those of central differences") {
         CHECK(std::abs(double{narrow[i].m[k]} - derivatives[i].m[k]) < 2e-5);
       }
     }
+  }
+}
+
+TEST_CASE(
+    "orthonormal: the rotation's own columns give it back, and so do columns off scale and askew") {
+  for_rotations([](vec3<double> axis, double angle) {
+    const mat3<double> r = eigen_rotation(angle * axis);
+    const vec3<double> x{r.m[0], r.m[3], r.m[6]};
+    const vec3<double> y{r.m[1], r.m[4], r.m[7]};
+    CHECK(difference(orthonormal(x, y), r) < 1e-14);
+    CHECK(difference(orthonormal(3.0 * x, 0.2 * y + 5.0 * x), r) < 1e-13);
+  });
+}
+
+TEST_CASE("orthonormal: columns that fix no rotation give the identity") {
+  const double nan = std::numeric_limits<double>::quiet_NaN();
+  const double inf = std::numeric_limits<double>::infinity();
+  const vec3<double> x{1, 2, 3};
+  for (const auto& [a, b] :
+       {std::pair{vec3<double>{}, x}, std::pair{x, vec3<double>{}}, std::pair{x, 2.0 * x},
+        std::pair{x, vec3<double>{nan, 0, 0}}, std::pair{vec3<double>{inf, 0, 0}, x}}) {
+    const mat3<double> r = orthonormal(a, b);
+    CHECK(determinant(r) == doctest::Approx(1));
   }
 }

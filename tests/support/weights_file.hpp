@@ -59,7 +59,8 @@ inline weights_file complete_weights(bool sees_people) {
   for (const char* name : {"pose_prior.output.weight", "pose_prior.output.bias",
                            "shape_prior.output.weight", "shape_prior.output.bias"})
     for (float& value : file.tensors.at(name).values) value *= 0.1F;
-  file.tensors.at("pose_prior.output.bias").values[0] = 3.14159265F;
+  std::vector<float>& pose = file.tensors.at("pose_prior.output.bias").values;
+  for (std::size_t j = 0; j < 24; ++j) pose[6 * j] += 1, pose[6 * j + 4] += j == 0 ? -1.0F : 1.0F;
 
   file.metadata = {{"format", "maquette-1"},
                    {"human2d", R"({"joints": 16, "features": 96, "stacks": 2, "modules": 1})"},
@@ -103,19 +104,20 @@ inline void answer_self_test(weights_file& file) {
            view<float, compact_human2d::silhouette_shape>(logits.data()));
   std::vector<float> mask = file.tensors.at("selftest.mask").values;
   for (float& value : mask) value /= 255;
-  std::vector<float> theta(72);
+  std::vector<float> numbers(pose_prior<>::pose_shape::size);
   std::vector<float> beta(10);
   (*pose)(here,
           view<const float, pose_prior<>::input_shape>(
               file.tensors.at("selftest.joints").values.data()),
-          view<float, pose_prior<>::theta_shape>(theta.data()));
+          view<float, pose_prior<>::pose_shape>(numbers.data()));
   (*shape)(here, view<const float, shape_prior<>::silhouette_shape>(mask.data()),
            view<float, shape_prior<>::beta_shape>(beta.data()));
   file.tensors["selftest.heatmaps"] = {tensor_shape(16, 8, 8),
                                        maquette::detail::block_means(heatmaps, 16, 64)};
   file.tensors["selftest.silhouette"] = {tensor_shape(2, 8, 8),
                                          maquette::detail::block_means(logits, 2, 64)};
-  file.tensors["selftest.theta"] = {tensor_shape(72), std::move(theta)};
+  file.tensors["selftest.pose"] = {tensor_shape(pose_prior<>::pose_shape::size),
+                                   std::move(numbers)};
   file.tensors["selftest.beta"] = {tensor_shape(10), std::move(beta)};
 }
 

@@ -27,7 +27,7 @@ named_tensor& tensor(synthetic::weights<network>& weights, const std::string& na
 TEST_CASE("the paper's networks have the paper's number of parameters") {
   // PyTorch's count of parameters and running statistics.
   CHECK(nn::parameter_count<human2d<>>() == 18475172);
-  CHECK(nn::parameter_count<pose_prior<>>() == 4342856);
+  CHECK(nn::parameter_count<pose_prior<>>() == 4416656);
   CHECK(nn::parameter_count<shape_prior<>>() == 615090);
 }
 

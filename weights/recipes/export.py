@@ -94,7 +94,7 @@ def self_test(modules, inputs):
     mask = inputs["selftest.mask"].float()[None, None] / 255
     return {"selftest.heatmaps": blocks(heatmaps[0]),
             "selftest.silhouette": blocks(silhouette[0]),
-            "selftest.theta": modules["pose_prior"](inputs["selftest.joints"][None])[0],
+            "selftest.pose": modules["pose_prior"](inputs["selftest.joints"][None])[0],
             "selftest.beta": modules["shape_prior"](mask)[0]}
 
 
@@ -107,7 +107,7 @@ def check_precision(half, full, pool, count=32):
     joints = torch.cat([batch["points"], batch["inside"][..., None].float()], -1).flatten(1)
     for name, answer in (("heat maps", lambda one: one["human2d"](batch["pictures"])[-1][0]),
                          ("silhouette", lambda one: one["human2d"](batch["pictures"])[-1][1]),
-                         ("theta", lambda one: one["pose_prior"](joints)),
+                         ("pose", lambda one: one["pose_prior"](joints)),
                          ("beta", lambda one: one["shape_prior"](masks))):
         exact, rounded = answer(full), answer(half)
         apart = ((rounded - exact).abs().max() / (exact.max() - exact.min())).item()
@@ -163,7 +163,8 @@ def main():
         human2d=json.dumps({k: int(v) for k, v in architecture.items()}),
         input="256", preprocessing="rgb / 255 - 0.5; square crop of 1.25 times the person's box",
         joint_order="MPII-16", output="heat maps of peak 1; silhouette logits body, background",
-        pose_prior="x, y in [-1, 1] of the crop, confidence; camera frame, y down",
+        pose_prior="x, y in [-1, 1] of the crop, confidence; 0, 0, 0 where there is no joint; answers two columns of each "
+                   "joint's rotation matrix; camera frame, y down",
         camera="OpenCV axes; focal 5000 px at the 256 px crop",
         data="synthetic pictures: MakeHuman assets (CC0), CMU motion capture, backgrounds (CC0, "
              "CC-BY, CC-BY-SA)" + ("; Leeds Sports Pose Extended; Clothing Co-Parsing"

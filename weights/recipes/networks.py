@@ -6,6 +6,8 @@ exported file are `human2d.`, `pose_prior.` and `shape_prior.`.
 import torch
 from torch import nn
 
+from smpl_torch import orthonormal, rotation_matrices
+
 
 class Residual(nn.Module):
     """Pre-activation bottleneck: three times BN, ReLU, convolution (1x1, 3x3, 1x1), plus the skip.
@@ -136,40 +138,66 @@ class Bilinear(nn.Module):
 
 
 class PosePrior(nn.Module):
-    """Joints [B, 3J] (x, y in [-1, 1] of the crop, confidence; joint by joint) to theta [B, 72].
+    """Joints [B, 3J] (x, y in [-1, 1] of the crop, confidence; joint by joint) to the pose in the camera frame.
 
-    theta is 24 axis-angles in the camera frame: an upright person has a root near (pi, 0, 0). The
-    output is the axis-angles themselves, root included.
+    `rotation` says how the pose leaves the network: "six_d", the first two columns of 24 matrices before they are made
+    orthonormal [B, 144] (Zhou et al. 2019), or "axis_angle" [B, 72], the paper's. An upright person's root is half a turn
+    about x. The rest are variants that were measured: `shapes` more inputs for beta; `hypotheses` answers with a score each.
     """
 
-    def __init__(self, joints=16, width=1024, dropout=0.1):
+    def __init__(self, joints=16, width=1024, dropout=0.1, rotation="six_d", shapes=0, hypotheses=1):
         super().__init__()
-        self.input = nn.Linear(3 * joints, width)
+        self.architecture = dict(joints=joints, width=width, dropout=dropout, rotation=rotation, shapes=shapes,
+                                 hypotheses=hypotheses)
+        numbers = {"six_d": 144, "axis_angle": 72}[rotation]
+        self.input = nn.Linear(3 * joints + shapes, width)
         self.norm = nn.BatchNorm1d(width)
         self.blocks = nn.ModuleList([Bilinear(width, dropout) for _ in range(2)])
-        self.output = nn.Linear(width, 72)
+        self.output = nn.Linear(width, hypotheses * numbers)
+        if hypotheses > 1:
+            self.score = nn.Linear(width, hypotheses)
         self.dropout = nn.Dropout(dropout)
+        with torch.no_grad():
+            self.output.weight.mul_(0.1)
+            self.output.bias.zero_()
+            if rotation == "axis_angle":
+                self.output.bias[0::72] = torch.pi
+            else:
+                self.output.bias[0::6] = 1
+                self.output.bias[4::6] = 1
+                self.output.bias[4::144] = -1
 
-    def forward(self, x):
+    def features(self, x):
         x = self.dropout(torch.relu(self.norm(self.input(x))))
         for block in self.blocks:
             x = block(x)
-        return self.output(x)
+        return x
+
+    def forward(self, x):
+        return self.output(self.features(x))
+
+    def rotations(self, output):
+        """The matrices [..., 24, 3, 3] of an output of this network."""
+        if self.architecture["rotation"] == "axis_angle":
+            return rotation_matrices(output.unflatten(-1, (24, 3)))
+        return orthonormal(output.unflatten(-1, (24, 6)))
 
 
 class ShapePrior(nn.Module):
     """Silhouette [B, 1, 64, 64] (probability of body) to beta [B, 10].
 
     Five residuals (8, 16, 32, 32, 32 channels), each followed by a 2x2 max-pool: 2x2x32 = 128
-    values in [C, H, W] order, then linear layers of 512 and one bilinear unit.
+    values in [C, H, W] order, then linear layers of 512 and one bilinear unit. Without the last pool, a variant that was
+    measured, 4x4x32.
     """
 
-    def __init__(self, shapes=10, width=512, dropout=0.1):
+    def __init__(self, shapes=10, width=512, dropout=0.1, last_pool=True):
         super().__init__()
+        self.last_pool = last_pool
         channels = [1, 8, 16, 32, 32, 32]
         self.convolutions = nn.ModuleList(
             [Residual(a, b) for a, b in zip(channels[:-1], channels[1:])])
-        self.input = nn.Linear(128, width)
+        self.input = nn.Linear(128 if last_pool else 512, width)
         self.norm = nn.BatchNorm1d(width)
         self.block = Bilinear(width, dropout)
         self.output = nn.Linear(width, shapes)
@@ -178,6 +206,8 @@ class ShapePrior(nn.Module):
     def forward(self, silhouette):
         x = silhouette
         for residual in self.convolutions:
-            x = nn.functional.max_pool2d(residual(x), 2)
+            x = residual(x)
+            if self.last_pool or residual is not self.convolutions[-1]:
+                x = nn.functional.max_pool2d(x, 2)
         x = self.dropout(torch.relu(self.norm(self.input(x.flatten(1)))))
         return self.output(self.block(x))

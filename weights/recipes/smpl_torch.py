@@ -1,6 +1,7 @@
 """SMPL in PyTorch for some of the vertices: cheap enough for a loss at every training step."""
 import numpy as np
 import torch
+from scipy.spatial.transform import Rotation
 
 from smpl_maths import PARENTS
 
@@ -15,13 +16,25 @@ def rotation_matrices(theta):
     return torch.eye(3, device=theta.device) + sine * cross + (1 - cosine) * (cross @ cross)
 
 
+def axis_angles(rotations):
+    """Axis-angles [..., 3] of angle 0 .. pi of matrices [..., 3, 3]; not differentiable."""
+    vectors = Rotation.from_matrix(rotations.reshape(-1, 3, 3).double().numpy()).as_rotvec()
+    return torch.from_numpy(vectors).float().reshape(rotations.shape[:-1])
+
+
+def orthonormal(columns):
+    """Gram and Schmidt: two columns [..., 6], x then y, to rotation matrices [..., 3, 3] (Zhou et al. 2019, eq. 15)."""
+    x = torch.nn.functional.normalize(columns[..., :3], dim=-1)
+    y = columns[..., 3:]
+    y = torch.nn.functional.normalize(y - (x * y).sum(-1, keepdim=True) * x, dim=-1)
+    return torch.stack([x, y, torch.linalg.cross(x, y)], -1)
+
+
 class SmplSubset:
-    """The body restricted to `vertices` (None: all), with the MPII joints where they are covered.
+    """The body restricted to some of its vertices: `loss_vertices` drawn evenly from the mesh (None: all), and, if `mpii`,
+    those that the MPII regressor reads."""
 
-    `loss_vertices` of the mesh drawn evenly plus all that the MPII regressor reads.
-    """
-
-    def __init__(self, path, loss_vertices=None, device="cpu"):
+    def __init__(self, path, loss_vertices=None, mpii=True, device="cpu"):
         body = np.load(path)
 
         def tensor(array):
@@ -32,7 +45,7 @@ class SmplSubset:
         if loss_vertices is None:
             chosen = np.arange(count)
         else:
-            read = np.flatnonzero(regressor.any(0))
+            read = np.flatnonzero(regressor.any(0) & mpii)
             spread = np.random.default_rng(0).permutation(count)[:loss_vertices]
             chosen = np.union1d(read, spread)
         self.vertices = chosen

@@ -144,6 +144,22 @@ template <class T>
   return axis_angle(to_quaternion(r));
 }
 
+/// The rotation matrix whose first two columns are nearest in turn to x and y (Gram and Schmidt): x
+/// normalised; y less its part along x, normalised; their cross product.
+///
+/// Columns that fix no rotation (zero, parallel to five digits, not finite) give the identity. Source: Zhou et
+/// al., "On the continuity of rotation representations in neural networks", 2019, eq. 15.
+template <class T>
+[[nodiscard]] mat3<T> orthonormal(vec3<T> x, vec3<T> y) {
+  const vec3<T> a = (1 / norm(x)) * x;
+  const vec3<T> rest = y - dot(a, y) * a;
+  const vec3<T> b = (1 / norm(rest)) * rest;
+  const vec3<T> c = cross(a, b);
+  if (!(norm(rest) > T(1e-5) * norm(y)) || !std::isfinite(norm(a) + norm(b)))
+    return mat3<T>::identity();
+  return {{a.x, b.x, c.x, a.y, b.y, c.y, a.z, b.z, c.z}};
+}
+
 /// The angle in [0, pi] of the rotation that leads from a to b, i.e. of a^T b.
 ///
 /// atan2 of sine (from the antisymmetric part) and cosine (from the trace): unlike acos of the

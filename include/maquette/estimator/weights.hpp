@@ -166,14 +166,14 @@ result<void> self_test(const networks<Human2D>& nets, const safetensors& file,
   const auto joints = take("selftest.joints", 3 * Human2D::joints);
   const auto heatmaps = take("selftest.heatmaps", std::size_t{Human2D::joints} * 64);
   const auto silhouette = take("selftest.silhouette", std::size_t{2} * 64);
-  const auto theta = take("selftest.theta", 72);
+  const auto pose = take("selftest.pose", pose_prior<>::pose_shape::size);
   const auto beta = take("selftest.beta", 10);
-  for (const auto& part : {picture, mask, joints, heatmaps, silhouette, theta, beta})
+  for (const auto& part : {picture, mask, joints, heatmaps, silhouette, pose, beta})
     if (part.empty())
       return error{errc::mismatch,
                    file.origin() +
                        ": expected a self-test (selftest.picture, mask, joints, heatmaps, "
-                       "silhouette, theta and beta), found it missing or of another shape"};
+                       "silhouette, pose and beta), found it missing or of another shape"};
 
   workspace memory(networks<Human2D>::workspace_bytes);
   const context<cpu> here{cpu{threads}, memory.scratch()};
@@ -191,10 +191,10 @@ result<void> self_test(const networks<Human2D>& nets, const safetensors& file,
              view<float, typename Human2D::silhouette_shape>(logits.data()));
   std::vector<float> body(mask.begin(), mask.end());
   for (float& value : body) value /= 255;
-  std::array<float, 72> found_theta{};
+  std::array<float, pose_prior<>::pose_shape::size> found_pose{};
   std::array<float, 10> found_beta{};
   nets.pose(here, view<const float, pose_prior<>::input_shape>(joints.data()),
-            view<float, pose_prior<>::theta_shape>(found_theta.data()));
+            view<float, pose_prior<>::pose_shape>(found_pose.data()));
   nets.shape(here, view<const float, shape_prior<>::silhouette_shape>(body.data()),
              view<float, shape_prior<>::beta_shape>(found_beta.data()));
 
@@ -206,7 +206,7 @@ result<void> self_test(const networks<Human2D>& nets, const safetensors& file,
   };
   if (result<void> same = check("selftest.heatmaps", heatmaps, mean_maps); !same) return same;
   if (result<void> same = check("selftest.silhouette", silhouette, mean_logits); !same) return same;
-  if (result<void> same = check("selftest.theta", theta, found_theta); !same) return same;
+  if (result<void> same = check("selftest.pose", pose, found_pose); !same) return same;
   return check("selftest.beta", beta, found_beta);
 }
 
