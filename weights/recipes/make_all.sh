@@ -35,12 +35,9 @@ pools=(--pool "$pool/train" "$pool/far" --validation "$pool/validation")
   --from "$here/runs/human2d-128/checkpoint.pt"
 "$python" "$here/train_human2d.py" "${pools[@]}" --size 256 --batch 16 --rate 5e-4 --minutes $((minutes / 3)) \
   --from "$here/runs/human2d-192/checkpoint.pt"
-# The priors learn from what this Human2D sees: PosePrior first from mocap alone.
-"$python" "$here/observe.py" --pool "$pool/train"
-"$python" "$here/observe.py" --pool "$pool/calibration"
-"$python" "$here/train_pose_prior.py" --data "$data" --minutes 36
-"$python" "$here/train_pose_prior.py" --data "$data" --observed "$pool/train" --minutes 15 --rate 6e-4 \
-  --parameters-only 0 --from "$here/runs/pose_prior/checkpoint.pt" --out "$here/runs/pose_prior-observed"
+# The priors learn from what this Human2D sees.
+for part in train validation calibration; do "$python" "$here/observe.py" --pool "$pool/$part"; done
+"$python" "$here/train_pose_prior.py" --data "$data" --observed "$pool/train" --validation "$pool/validation"
 "$python" "$here/train_shape_prior.py" --pool "$pool/train" --validation "$pool/validation" --minutes 25
-"$python" "$here/export.py" --pose-prior "$here/runs/pose_prior-observed" --validation "$pool/validation" --calibration "$pool/calibration"
+"$python" "$here/export.py" --validation "$pool/validation" --calibration "$pool/calibration"
 "$root/bench/accuracy/run.sh" --data "$data" --pool "$pool/validation"

@@ -36,24 +36,17 @@ def turn(axis, degrees):
 
 
 def camera_turns(count, random):
-    """Rotations [n, 3, 3] from y up, facing +z, to OpenCV's axes (x right, y down, z forward).
+    """Rotations [n, 3, 3] from y up, facing +z, to OpenCV's axes (x right, y down, z forward): the views of scene.py."""
+    def some(share):
+        return random.random(count) < share
 
-    Any heading, frontal ones oftener; pitch mostly between -15 and 30 degrees, little roll; one in
-    twelve is tilted freely.
-    """
-    yaw = random.uniform(-180, 180, count)
-    yaw = np.where(random.random(count) < 0.4, random.normal(0, 35, count), yaw)
-    pitch = np.clip(random.normal(6, 11, count), -25, 50)
-    roll = random.normal(0, 6, count)
-    free = random.random(count) < 0.08
-    roll = np.where(free, random.uniform(-180, 180, count), roll)
-    pitch = np.where(free, random.uniform(-60, 60, count), pitch)
-    view = turn("Z", roll) * turn("X", pitch) * turn("X", 180.0) * turn("Y", yaw)
+    tilt = np.where(some(0.1)[:, None], random.normal(0, 0.35, (count, 3)), 0)
+    axis = random.normal(size=(count, 3))
+    axis *= random.uniform(0, np.pi, (count, 1)) / np.linalg.norm(axis, axis=1, keepdims=True)
+    tilt = Rotation.from_rotvec(np.where(some(0.06)[:, None], axis, tilt))
+    yaw = np.where(some(0.45), random.uniform(-180, 180, count), np.degrees(random.normal(0, 0.7, count)))
+    pitch = np.clip(random.normal(6, 10, count), -15, 32)
+    pitch = np.where(some(0.12), random.uniform(-35, 70, count), pitch)
+    roll = np.where(some(0.6), 0.0, np.clip(random.normal(0, 15, count), -40, 40))
+    view = turn("Z", roll) * turn("X", pitch) * turn("X", 180.0) * turn("Y", yaw) * tilt
     return view.as_matrix()
-
-
-def seen_poses(pool, count, random):
-    """Rotations [n, 24, 3, 3] of random poses of the pool, their roots as a random camera sees them."""
-    rotations = rotations_of(pool[random.integers(0, len(pool), count)].astype(np.float64))
-    rotations[:, 0] = camera_turns(count, random) @ rotations[:, 0]
-    return rotations

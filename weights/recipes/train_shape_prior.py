@@ -78,6 +78,28 @@ def batches(people, batch, seed):
             yield dict(input=spoilt(people.take(rows, dressed), random), beta=people.beta[rows])
 
 
+class VertexDistance:
+    """Mean squared distance of the rest pose's vertices, m^2 [B]: a quadratic form, since they depend on beta linearly."""
+
+    def __init__(self, body):
+        shapes = np.asarray(np.load(body)["shapedirs"], np.float64)[..., :10]
+        self.gram = torch.from_numpy(np.einsum("vck,vcl->kl", shapes, shapes) / len(shapes)).float()
+
+    def __call__(self, difference):
+        return torch.einsum("bk,kl,bl->b", difference, self.gram, difference)
+
+
+def loss_of(network, batch, vertex_distance, vertex_weight):
+    """Squared differences of beta and, with a weight, of the vertices."""
+    with torch.autocast("cpu", torch.bfloat16):
+        beta = network(batch["input"].contiguous(memory_format=torch.channels_last))
+    difference = beta.float() - batch["beta"]
+    vertices = vertex_distance(difference)
+    loss = difference.square().sum(1).mean() + vertex_weight * vertices.mean()
+    return loss, dict(beta=difference.detach().square().mean().item(),
+                      vertex_mm=1000 * vertices.detach().mean().sqrt().item())
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__,
                                      formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -98,24 +120,7 @@ def main():
     torch.set_num_threads(arguments.threads)
     people = Silhouettes(PicturePool(arguments.pool))
     validation = Silhouettes(PicturePool(arguments.validation))
-    # Vertices depend on beta linearly, so the mean squared vertex distance is a quadratic form.
-    shapes = np.asarray(np.load(arguments.body)["shapedirs"], np.float64)[..., :10]
-    gram = torch.from_numpy(np.einsum("vck,vcl->kl", shapes, shapes) / len(shapes)).float()
-
-    def vertex_distance(difference):
-        return torch.einsum("bk,kl,bl->b", difference, gram, difference)
-
-    def loss_of(network, batch, progress):
-        with torch.autocast("cpu", torch.bfloat16):
-            beta = network(batch["input"].contiguous(memory_format=torch.channels_last))
-        difference = beta.float() - batch["beta"]
-        loss = difference.square().sum(1).mean()
-        vertices = vertex_distance(difference)
-        if progress >= 0.4:
-            loss = loss + 1000 * vertices.mean()
-        return loss, dict(beta=difference.detach().square().mean().item(),
-                          vertex_mm=1000 * vertices.detach().mean().sqrt().item())
-
+    vertex_distance = VertexDistance(arguments.body)
     everyone = torch.arange(min(1000, len(validation)))
     dressed = validation.take(everyone, torch.ones(len(everyone), dtype=torch.bool))
     truth = validation.beta[everyone]
@@ -131,8 +136,9 @@ def main():
 
     run = Run(arguments.out, ShapePrior(dropout=0.1).to(memory_format=torch.channels_last), arguments.rate, arguments.minutes,
               optimizer=arguments.optimizer, initial_weights=arguments.initial)
-    run.train(batches(people, arguments.batch, arguments.seed + run.step), loss_of, evaluate,
-              every_minutes=1.0)
+    run.train(batches(people, arguments.batch, arguments.seed + run.step),
+              lambda net, batch, progress: loss_of(net, batch, vertex_distance, 1000 if progress >= 0.4 else 0),
+              evaluate, every_minutes=1.0)
 
 
 if __name__ == "__main__":
