@@ -70,12 +70,12 @@ def load_ncnn(folder, threads, bf16):
     network.opt.lightmode = True
     if network.load_param(str(folder / "network.ncnn.param")) or network.load_model(str(folder / "network.ncnn.bin")):
         raise Absent("it cannot read what pnnx made of the network")
-    picture = ncnn.Mat(picture_of(folder)[0])
+    picture = ncnn.Mat(picture_of(folder)[0]).clone()  # it borrows the array's memory, but not the array
 
     def call():
         with network.create_extractor() as extractor:
             extractor.input("in0", picture)
-            return [np.array(extractor.extract(name)[1], copy=False) for name in ("out0", "out1")]
+            return [np.array(extractor.extract(name)[1]) for name in ("out0", "out1")]
     return "Winograd, packed, light mode", call
 
 
@@ -136,8 +136,24 @@ def load_torch(folder, threads, bf16):
     return f"channels_last, {best}", lambda: [output.float().numpy() for output in ways[best](picture)]
 
 
+def load_smplx(folder, threads, bf16):
+    import torch
+    from smplx.lbs import lbs
+    torch.set_num_threads(threads)
+    torch.set_grad_enabled(False)
+    arrays = np.load(Path(__file__).resolve().parents[2] / "weights" / "body.npz")
+
+    def tensor(array):
+        return torch.from_numpy(np.ascontiguousarray(array, np.float32))
+    beta, theta = (tensor(np.fromfile(folder / name, np.float32)[None]) for name in ("beta.f32", "theta.f32"))
+    parents = torch.from_numpy(arrays["kintree_table"][0].astype(np.int64))
+    body = (tensor(arrays["v_template"]), tensor(arrays["shapedirs"]), tensor(arrays["posedirs"].reshape(-1, 207).T),
+            tensor(arrays["J_regressor"]), parents, tensor(arrays["weights"]))
+    return f"lbs, torch {torch.__version__}", lambda: [lbs(beta, theta, *body)[0].numpy()]
+
+
 ENGINES = {"onnxruntime": load_onnxruntime, "openvino": load_openvino, "ncnn": load_ncnn, "mnn": load_mnn,
-           "torch": load_torch}
+           "torch": load_torch, "smplx": load_smplx}
 DISTRIBUTIONS = {name: name for name in ENGINES} | {"mnn": "MNN"}
 
 

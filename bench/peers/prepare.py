@@ -23,6 +23,7 @@ sys.path.insert(0, str(REPOSITORY / "weights" / "recipes"))
 from networks import Human2D
 
 SIZE = 256
+HEATMAPS = 16 * 64 * 64  # numbers, before those of the silhouette
 
 
 @dataclass(frozen=True)
@@ -124,9 +125,29 @@ def export_mnn(folder):
     # Not by the wheel's own script, which installs another package and reports each conversion to its makers.
     convert = "import sys, MNN, _tools; _tools.mnnconvert(sys.argv)"
     subprocess.run([sys.executable, "-c", convert, "-f", "ONNX", "--modelFile", folder / "network.onnx", "--MNNModel",
-                    folder / "network.mnn", "--bizCode", "maquette"], check=True, stdout=subprocess.DEVNULL)
+                    folder / "network.mnn", "--bizCode", "maquette"], check=True)
 
 
+EXPORTS = {"onnx": export_onnx, "ncnn": export_ncnn, "mnn": export_mnn}
 # What each peer needs in the folder, in the order in which it is made.
-EXPORTS = {"onnxruntime": [export_onnx], "openvino": [export_onnx], "ncnn": [export_ncnn],
-           "mnn": [export_onnx, export_mnn], "torch": []}
+NEEDS = {"onnxruntime": ["onnx"], "openvino": ["onnx"], "ncnn": ["ncnn"], "mnn": ["onnx", "mnn"], "torch": []}
+
+
+def export(folder, peers):
+    """Why a peer has no network to load; empty where it has one. Converters run apart: they may crash, and they talk."""
+    failed, lacks = {}, {}
+    for peer in peers:
+        for format in NEEDS[peer]:
+            if format in failed:
+                continue
+            log = folder / f"export_{format}.log"
+            with open(log, "w") as words:
+                done = subprocess.run([sys.executable, __file__, format, folder], stdout=words, stderr=words)
+            last = log.read_text().strip().splitlines()[-1:]
+            failed[format] = done.returncode and f"no {format} file: {''.join(last) or done.returncode}"
+        lacks[peer] = next((failed[format] for format in NEEDS[peer] if failed[format]), "")
+    return lacks
+
+
+if __name__ == "__main__":
+    EXPORTS[sys.argv[1]](Path(sys.argv[2]))
