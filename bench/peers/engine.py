@@ -70,12 +70,12 @@ def load_ncnn(folder, threads, bf16):
     network.opt.lightmode = True
     if network.load_param(str(folder / "network.ncnn.param")) or network.load_model(str(folder / "network.ncnn.bin")):
         raise Absent("it cannot read what pnnx made of the network")
-    picture = ncnn.Mat(picture_of(folder)[0]).clone()  # it borrows the array's memory, but not the array
+    picture = picture_of(folder)[0]
 
     def call():
-        with network.create_extractor() as extractor:
-            extractor.input("in0", picture)
-            return [np.array(extractor.extract(name)[1]) for name in ("out0", "out1")]
+        extractor = network.create_extractor()
+        extractor.input("in0", ncnn.Mat(picture))  # borrows the array's memory, and does not keep the array
+        return [np.array(extractor.extract(name)[1]) for name in ("out0", "out1")]
     return "Winograd, packed, light mode", call
 
 
