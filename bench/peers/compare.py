@@ -68,7 +68,7 @@ def compare_network(name, folder, threads, chosen, exported, bf16):
                 print(f"  {engine} is absent: {entry.absent}", file=sys.stderr, flush=True)
                 continue
             command = [sys.executable, HERE / "engine.py", engine, "--folder", folder, "--threads", threads]
-            worker = start(entry, command + ["--bf16"] * bf16, cores, folder, error, BARS[bf16])
+            worker = start(entry, command + ["--bf16"] * bf16, cores, folder, error, BARS[bf16], BARS[False] * bf16)
             if worker:
                 workers[engine] = worker
         found = duels(ours, workers, chosen.rounds)

@@ -45,7 +45,7 @@ def network_table(results, name, threads, bf16):
         label = NAMES[row[0].engine] + (f" {about}" if about else "")
         cells, errors = [], [entry.error for entry in row if entry.error]
         for entries, entry in zip(columns, row):
-            cells += [f"absent: {entry.absent}", ""] if entry.absent and not entry.error else [entry.absent, ""] if entry.absent else [milliseconds(entries, entry), ratio(entry)]
+            cells += [milliseconds(entries, entry), ratio(entry)] if not entry.absent else [entry.absent, ""]
         rows.append([label, *cells, *(f"{max(values):.1e}" for values in zip(*errors))] + [""] * (0 if errors else 2))
     head = ["engine"]
     for count in threads:
@@ -75,6 +75,12 @@ each of {chosen.rounds} rounds each peer takes a turn of some 0.3 s beside a tur
 not at work is stopped. A turn gives the median of its calls, the first one left out; a ratio compares the two turns of
 a pair. Given are medians, and for the ratios the quartiles, over the rounds. A call goes from the picture in memory, in
 the layout that the engine likes best, to float32 heat maps and silhouette in memory.
+
+The peers are the newest wheels of PyPI, with these settings: ONNX Runtime all graph optimisations, one intra-op thread
+a core; OpenVINO latency hint, one stream, pinned threads; ncnn Winograd, sgemm and packing on, light mode; MNN
+precision high (its 3.6.1 wheel holds no AVX-512 code); PyTorch the fastest of eager, `optimize_for_inference` and
+`torch.compile` with frozen weights, channels last. OpenMP's threads spin 20,000 rounds before they sleep, so that one
+busy neighbour does not stall them for seconds.
 """
     if chosen.networks:
         text += f"""
