@@ -46,11 +46,13 @@ def parse(words=None):
     parser.add_argument("--peers", type=some_of(PEERS), default=PEERS, metavar="A,B", help=f"of {','.join(PEERS)}")
     parser.add_argument("--bodies", type=some_of(BODIES), default=BODIES, metavar="A,B",
                         help=f"of {','.join(BODIES)}; '' for none")
-    parser.add_argument("--threads", type=thread_counts, default=(1, 2), metavar="1,2", help="threads of a network's call")
+    parser.add_argument("--threads", type=thread_counts, default=(1, 2), metavar="1,2",
+                        help="threads of a network's call")
     parser.add_argument("--rounds", type=whole_number(1), metavar="N", help="turns of each pair; default 15, quick 3")
     parser.add_argument("--core", type=whole_number(0), default=0, metavar="N",
                         help="the core at one thread and the first one at more; default 0")
-    parser.add_argument("--bf16", action="store_true", help="time the peers in bfloat16 as well, in a table of their own")
+    parser.add_argument("--bf16", action="store_true",
+                        help="time the peers in bfloat16 as well, in a table of their own")
     parser.add_argument("--quick", action="store_true", help="few rounds; writes no page")
     parser.add_argument("--out", type=Path, metavar="FILE.md", help="write the page there, whatever was measured")
     chosen = parser.parse_args(words)
@@ -61,7 +63,8 @@ def parse(words=None):
         parser.error(f"argument --core: there is no core {chosen.core}; the cores are 0 to {cores - 1}")
     if chosen.out and not chosen.out.parent.is_dir():
         parser.error(f"argument --out: the folder {chosen.out.parent} does not exist")
-    everything = (chosen.networks, chosen.peers, chosen.bodies) == (NETWORKS, PEERS, BODIES) and chosen.threads == (1, 2)
+    everything = ((chosen.networks, chosen.peers, chosen.bodies, chosen.threads)
+                  == (NETWORKS, PEERS, BODIES, (1, 2)))
     if everything and not chosen.quick and not chosen.out:
         chosen.out = PAGE
     chosen.rounds = chosen.rounds or (3 if chosen.quick else 15)

@@ -1,5 +1,6 @@
 """The driver of run.sh: prepares the networks, checks that all engines agree, lets them take turns, writes the page."""
 import os
+import signal
 import sys
 import tempfile
 from dataclasses import dataclass, field
@@ -10,14 +11,17 @@ import numpy as np
 import arguments
 import bodies
 import page
-from duel import Broken, Entry, duels, start
+from duel import Broken, Entry, duels, fastest, start
 from prepare import HEATMAPS, NETWORKS, export, make_folder
 
 HERE = Path(__file__).resolve().parent
 PROGRAMS = HERE.parents[1] / "build" / "bench"
-# The largest relative RMS error of heat maps or silhouette against float64 with which an engine still computes this network
-# in float32, Winograd's rounding included, or in bfloat16.
+# The largest relative RMS error of heat maps or silhouette against float64 with which an engine still computes this
+# network in float32, Winograd's rounding included, or in bfloat16.
 BARS = {False: 1e-3, True: 1e-1}
+# How libgomp's threads wait for work: as it likes, which is to spin for milliseconds and costs seconds a call as soon
+# as another program wants a core, or briefly. The faster way is kept.
+OPENMP, WAITING = ("ncnn", "torch"), ({}, {"GOMP_SPINCOUNT": "2000"})
 
 
 @dataclass
@@ -37,7 +41,7 @@ class Results:
 
 
 def error_against(expected):
-    """Relative RMS and the largest difference as a share of the largest value: the worse of heat maps and silhouette."""
+    """Relative RMS and the largest difference as a share of the largest value: the worse of the two outputs."""
     def error(path):
         found, errors = np.fromfile(path, np.float32), []
         for part in (slice(None, HEATMAPS), slice(HEATMAPS, None)):
@@ -63,14 +67,22 @@ def compare_network(name, folder, threads, chosen, exported, bf16):
     try:
         for engine in chosen.peers:
             entry = Entry(engine, absent=exported[engine])
-            entries.append(entry)
             if entry.absent:
                 print(f"  {engine} is absent: {entry.absent}", file=sys.stderr, flush=True)
+                entries.append(entry)
                 continue
             command = [sys.executable, HERE / "engine.py", engine, "--folder", folder, "--threads", threads]
-            worker = start(entry, command + ["--bf16"] * bf16, cores, folder, error, BARS[bf16], BARS[False] * bf16)
-            if worker:
-                workers[engine] = worker
+            candidates = []
+            for environment in WAITING if engine in OPENMP and threads > 1 else ({},):
+                entry = Entry(engine)
+                worker = start(entry, command + ["--bf16"] * bf16, cores, folder, error, BARS[bf16],
+                               BARS[False] * bf16, environment)
+                if worker:
+                    entry.about += "".join(f", {name}={value}" for name, value in environment.items())
+                    candidates.append((entry, worker))
+            if candidates:
+                entry, workers[engine] = fastest(candidates)
+            entries.append(entry)
         found = duels(ours, workers, chosen.rounds)
         for entry in entries:
             entry.take(found)
@@ -82,6 +94,7 @@ def compare_network(name, folder, threads, chosen, exported, bf16):
 
 def main():
     chosen = arguments.parse()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit("run.sh: terminated"))  # so that the workers end as well
     results = Results()
     with tempfile.TemporaryDirectory() as scratch:
         for name in chosen.networks:
@@ -91,7 +104,8 @@ def main():
             exported = export(folder, chosen.peers)
             for bf16 in (False, True)[:1 + chosen.bf16]:
                 for threads in chosen.threads:
-                    results.networks[name, threads, bf16] = compare_network(name, folder, threads, chosen, exported, bf16)
+                    results.networks[name, threads, bf16] = compare_network(name, folder, threads, chosen, exported,
+                                                                            bf16)
         for name in chosen.bodies:
             results.bodies.append(bodies.compare(name, Path(scratch), cores_of(chosen.core, 1), chosen.rounds))
     text = page.text_of(results, chosen)

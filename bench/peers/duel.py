@@ -1,4 +1,5 @@
 """Two programs take turns: worker processes that sleep but for their turn, and the ratio of their times."""
+import atexit
 import os
 import select
 import signal
@@ -10,10 +11,8 @@ from pathlib import Path
 
 import numpy as np
 
-# llvmpipe draws on the calling thread. libgomp's threads spin for about a third of a millisecond before they sleep: longer
-# than the pauses between a network's layers, while its own 300,000 rounds cost seconds a call as soon as any other
-# program wants a core. What torch.compile makes is kept for the next run. The caller's own settings go first.
-ENVIRONMENT = {"LP_NUM_THREADS": "0", "GOMP_SPINCOUNT": "20000", "PYTHONWARNINGS": "ignore",
+# llvmpipe draws on the calling thread; what torch.compile makes is kept for the next run. The caller's settings win.
+ENVIRONMENT = {"LP_NUM_THREADS": "0", "PYTHONWARNINGS": "ignore",
                "TORCHINDUCTOR_CACHE_DIR": str(Path(__file__).resolve().parents[2] / ".cache" / "peers" / "torch")}
 PATIENCE = 400  # seconds for one answer; torch.compile is the longest
 TURN = 300  # milliseconds of calls a turn, about
@@ -27,12 +26,14 @@ class Worker:
     """A process pinned to cores. Between its turns it is stopped (SIGSTOP with all of its threads and children), so
     that whatever an engine does while it waits, spinning included, takes nothing from the one that is measured."""
 
-    def __init__(self, command, cores, log):
+    def __init__(self, command, cores, log, environment):
         self.log = log
         pinned = ["taskset", "-c", ",".join(map(str, cores)), *map(str, command)]
         with open(log, "w") as errors:
             self.process = subprocess.Popen(pinned, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=errors,
-                                            start_new_session=True, env=ENVIRONMENT | os.environ, bufsize=0)
+                                            start_new_session=True, env=ENVIRONMENT | environment | os.environ,
+                                            bufsize=0)
+        atexit.register(self.end)  # a stopped process would outlive us
         try:
             status, _, self.about = self.answer().partition(" ")
             if status != "ready":
@@ -66,7 +67,7 @@ class Worker:
         return answer
 
     def turn(self, calls):
-        """The median of `calls` calls in milliseconds. One more goes before: it finds cold caches and sleeping threads."""
+        """The median of `calls` calls in milliseconds. One more goes before, to cold caches."""
         return float(np.median([float(each) for each in self.ask(f"run {calls + 1}").split()[1:]]))
 
     def end(self):
@@ -103,13 +104,13 @@ class Entry:
                   + " / ".join(f"{quartile:.2f}" for quartile in self.duel.ratio), flush=True)
 
 
-def start(entry, command, cores, folder, error_of, bar, least=0):
+def start(entry, command, cores, folder, error_of, bar, least=0, environment={}):
     """The worker of an entry; none where there is no such engine, or where `error_of` its output (a tuple, the first
     counts) is above the bar, or below what its arithmetic must show at least."""
     name = entry.engine.split()[0]
     output = folder / f"{name}.out"
     try:
-        worker = Worker(command, cores, folder / f"{name}.log")
+        worker = Worker(command, cores, folder / f"{name}.log", environment)
         worker.ask(f"write {output}")
     except (Broken, OSError) as reason:
         entry.absent = str(reason)
@@ -127,6 +128,18 @@ def start(entry, command, cores, folder, error_of, bar, least=0):
     entry.absent = f"disagrees: its error is {entry.error[0]:.1e}, at most {bar:.0e} was expected"
     print(f"  {entry.engine} DISAGREES and is not timed: {entry.absent}", file=sys.stderr, flush=True)
     return None
+
+
+def fastest(candidates):
+    """Of (entry, worker) pairs that are the same engine in different settings; the others end."""
+    best = [float("inf")] * len(candidates)
+    for _ in range(3 if len(candidates) > 1 else 0):
+        best = [min(known, worker.turn(2)) for known, (_, worker) in zip(best, candidates)]
+    chosen = min(range(len(candidates)), key=best.__getitem__)
+    for index, (_, worker) in enumerate(candidates):
+        if index != chosen:
+            worker.end()
+    return candidates[chosen]
 
 
 def duels(ours, peers, rounds):

@@ -41,7 +41,7 @@ def network_table(results, name, threads, bf16):
     columns = [results.networks[name, count, bf16] for count in threads]
     rows = []
     for row in zip(*columns):
-        about = next((entry.about for entry in row if entry.about), "")
+        about = "; ".join(dict.fromkeys(entry.about for entry in row if entry.about))
         label = NAMES[row[0].engine] + (f" {about}" if about else "")
         cells, errors = [], [entry.error for entry in row if entry.error]
         for entries, entry in zip(columns, row):
@@ -71,16 +71,16 @@ def text_of(results, chosen):
 Made by `bench/peers/run.sh` on: {machine()}.
 
 Every engine is a process of its own that has loaded the network and is pinned to as many cores as it has threads. In
-each of {chosen.rounds} rounds each peer takes a turn of some 0.3 s beside a turn of ours, before it and after it alternately; whoever is
-not at work is stopped. A turn gives the median of its calls, the first one left out; a ratio compares the two turns of
-a pair. Given are medians, and for the ratios the quartiles, over the rounds. A call goes from the picture in memory, in
-the layout that the engine likes best, to float32 heat maps and silhouette in memory.
+each of {chosen.rounds} rounds each peer takes a turn of some 0.3 s beside a turn of ours, before it and after it
+alternately; whoever is not at work is stopped. A turn gives the median of its calls, the first one left out; a ratio
+compares the two turns of a pair. Given are medians, and for the ratios the quartiles, over the rounds. A call goes
+from the picture in memory, in the layout that the engine likes best, to float32 heat maps and silhouette in memory.
 
 The peers are the newest wheels of PyPI, with these settings: ONNX Runtime all graph optimisations, one intra-op thread
 a core; OpenVINO latency hint, one stream, pinned threads; ncnn Winograd, sgemm and packing on, light mode; MNN
 precision high (its 3.6.1 wheel holds no AVX-512 code); PyTorch the fastest of eager, `optimize_for_inference` and
-`torch.compile` with frozen weights, channels last. OpenMP's threads spin 20,000 rounds before they sleep, so that one
-busy neighbour does not stall them for seconds.
+`torch.compile` with frozen weights, channels last. On several threads ncnn and PyTorch are tried with OpenMP's own way
+of waiting and with a brief one (GOMP_SPINCOUNT=2000), and keep the faster.
 """
     if chosen.networks:
         text += f"""

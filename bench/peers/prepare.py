@@ -1,8 +1,8 @@
 """What every engine is given: weights, a picture, the exact answer, and the network in each engine's own format.
 
-One folder a network: weights.safetensors (read by the library and by PyTorch), picture.f32 [3, 256, 256] and expected.f64
-(heat maps [16, 64, 64] and silhouette [2, 64, 64] of the last stack, PyTorch in float64), and what the converters of the
-peers make of it.
+One folder a network: weights.safetensors (read by the library and by PyTorch), picture.f32 [3, 256, 256] and
+expected.f64 (heat maps [16, 64, 64] and silhouette [2, 64, 64] of the last stack, PyTorch in float64), and what the
+peers' converters make of it.
 """
 import json
 import shutil
@@ -134,7 +134,7 @@ NEEDS = {"onnxruntime": ["onnx"], "openvino": ["onnx"], "ncnn": ["ncnn"], "mnn":
 
 
 def export(folder, peers):
-    """Why a peer has no network to load; empty where it has one. Converters run apart: they may crash, and they talk."""
+    """Why a peer has no network to load; empty where it has one. Converters run apart: they crash and talk."""
     failed, lacks = {}, {}
     for peer in peers:
         for format in NEEDS[peer]:
