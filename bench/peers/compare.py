@@ -17,8 +17,8 @@ from prepare import HEATMAPS, NETWORKS, export, make_folder
 HERE = Path(__file__).resolve().parent
 PROGRAMS = HERE.parents[1] / "build" / "bench"
 # The largest relative RMS error of heat maps or silhouette against float64 with which an engine still computes this
-# network in float32, Winograd's rounding included, or in bfloat16.
-BARS = {False: 1e-3, True: 1e-1}
+# network in float32 (Winograd of large tiles came to 2e-3 on the deepest one) or in bfloat16 (1.6e-2 and more).
+BARS = {False: 5e-3, True: 1e-1}
 # How libgomp's threads wait for work: as it likes, which is to spin for milliseconds and costs seconds a call as soon
 # as another program wants a core, or briefly. The faster way is kept.
 OPENMP, WAITING = ("ncnn", "torch"), ({}, {"GOMP_SPINCOUNT": "2000"})
