@@ -37,6 +37,7 @@ Examples:
   maquette --out results --threads 2 photos/ more/portrait.png
   maquette --box 120,40,200,380 group.jpg      the person in this box: left, top, width, height
   maquette --focal 1480 phone.jpg              a camera whose focal length is known, in pixels
+  maquette --focal 1480 --distance 3.2 phone.jpg   and how far away the person is, in metres
   maquette --body SMPL_NEUTRAL.npz photo.jpg   another body under SMPL's key names)";
 
 struct settings {
@@ -46,6 +47,7 @@ struct settings {
   std::string body = MAQUETTE_SOURCE_DIR "/weights/body.npz";
   std::vector<double> box;
   std::optional<double> focal;
+  std::optional<double> distance;
   unsigned threads = 0;
   bool keep_network_pose = false;
   bool look_once = false;
@@ -144,7 +146,11 @@ int run(const settings& chosen) {
       licence.find("research") != std::string::npos)
     std::fprintf(stderr, "maquette: %s: these weights are for %s\n", chosen.weights.c_str(),
                  licence.c_str());
-  studio with{*loaded, loaded->make_workspace(), {}, {.focal = chosen.focal}, {pool}};
+  studio with{*loaded,
+              loaded->make_workspace(),
+              {},
+              {.focal = chosen.focal, .distance = chosen.distance},
+              {pool}};
   with.options.refine = !chosen.keep_network_pose;
   with.options.flip_average = !chosen.look_once;
   if (!chosen.box.empty()) {
@@ -200,6 +206,12 @@ int main(int count, char** arguments) {
   program.add_option("--focal", chosen.focal, "the photo's focal length in pixels")
       ->type_name("PX")
       ->check(CLI::PositiveNumber);
+  program
+      .add_option("--distance", chosen.distance,
+                  "metres from the camera to the person's pelvis, along the optical axis")
+      ->type_name("M")
+      ->check(CLI::PositiveNumber)
+      ->needs("--focal");
   program.add_flag("--no-refine", chosen.keep_network_pose,
                    "keep the networks' pose, do not bring it onto the joints seen");
   program.add_flag("--no-flip", chosen.look_once,

@@ -279,8 +279,9 @@ class basic_estimator {
     pose_body(workspace, out);
     out.milliseconds.smpl = watch.lap();
 
-    const double pixel = reading.crop.side / Human2D::input_size;
     place(reading, width, height, workspace, out);
+    out.milliseconds.camera = watch.lap();
+    fit(options, workspace, out);
     if (options.distance) {
       const double pelvis = out.translation.z + double{workspace.joints[3 * smpl24::pelvis + 2]};
       stature_.enlarge(*options.distance / pelvis,
@@ -288,12 +289,7 @@ class basic_estimator {
       limit_shape(out);
       pose_body(workspace, out);
       place(reading, width, height, workspace, out);
-    }
-    out.milliseconds.camera = watch.lap();
-    if (options.refine) {
-      refine_pose(moments_, used_shape(out), out.view, out.joints, pixel, out.theta,
-                  out.translation, workspace.fit, options.fit);
-      pose_body(workspace, out);
+      fit(options, workspace, out);
     }
     out.milliseconds.fit = watch.lap();
     for (std::size_t i = 0; i < out.joints_3d.size(); ++i)
@@ -351,6 +347,15 @@ class basic_estimator {
                              2 * reading.crop.side / Human2D::input_size);
     if (!translation) translation = translation_from_extent(out.view, out.vertices, {out.box});
     out.translation = translation.value_or(vec3<double>{0, 0, out.view.focal});
+  }
+
+  /// The pose and the place that bring the body onto the joints seen, if that is wanted.
+  void fit(const estimate_options& options, workspace_type& workspace, estimate& out) const {
+    if (!options.refine) return;
+    refine_pose(moments_, used_shape(out), out.view, out.joints,
+                out.crop.side / Human2D::input_size, out.theta, out.translation, workspace.fit,
+                options.fit);
+    pose_body(workspace, out);
   }
 
   /// As many shape numbers of the estimate as the body has directions.

@@ -356,6 +356,8 @@ TEST_CASE("bad options and help") {
   CHECK(run({"--box", "1,2,3", good}).status != 0);
   CHECK(run({"--box", "1,2,30,40", good, good}).status != 0);
   CHECK(run({"--focal", "-3", good}).status != 0);
+  CHECK(run({"--distance", "3", good}).status != 0);
+  CHECK(run({"--focal", "400", "--distance", "0", good}).status != 0);
   CHECK(run({"--threads", "0", good}).status != 0);
   const outcome help = run({"--help"});
   CHECK(help.status == 0);

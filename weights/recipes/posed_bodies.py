@@ -114,6 +114,23 @@ class Seen:
     def __len__(self):
         return len(self.beta)
 
+    def shifted(self, rows, random):
+        """Joints [B, 48] of pictures, turned in the plane with their root's rotation, moved and scaled a little, so that
+        no picture is shown twice alike; rotations and beta."""
+        count = len(rows)
+        angle = (0.3 * torch.randn(count, generator=random)).clamp(-0.7, 0.7)
+        cosine, sine, zero = torch.cos(angle), torch.sin(angle), torch.zeros(count)
+        turn = torch.stack([cosine, -sine, zero, sine, cosine, zero, zero, zero, zero + 1], 1).view(-1, 3, 3)
+        scale = torch.exp(0.15 * (2 * torch.rand(count, 1, 1, generator=random) - 1))
+        offset = 0.06 * torch.randn(count, 1, 2, generator=random)
+        joints = self.joints[rows]
+        places = scale * joints[..., :2] @ turn[:, :2, :2].transpose(1, 2) + offset
+        joints = torch.cat([places, joints[..., 2:]], -1)
+        joints = joints + torch.tensor([0.01, 0.01, 0.04]) * torch.randn(count, 16, 3, generator=random)
+        rotations = self.rotations[rows].clone()
+        rotations[:, 0] = turn @ rotations[:, 0]
+        return joints, rotations, self.beta[rows]
+
 
 def transplanted(crop, visible, seen, random, among=4096):
     """Joints [B, 16, 3] as Human2D would see them: each body gets the errors and confidences that Human2D had on the

@@ -2,8 +2,8 @@
 
     python weights/recipes/train_pose_prior.py --observed POOL/train
 
-Poses are the photographer's, seen by its cameras; a quarter of the joints are shown as they are, half with the errors
-that Human2D made on alike pictures, a quarter as Human2D saw them in pictures (`observe.py`). As in the paper
+Poses are the photographer's, seen by its cameras; a quarter of the joints are shown as they are, an eighth as Human2D saw
+them in pictures (`observe.py`), the others with the errors that it made on alike pictures. As in the paper
 the first part of the time trains the rotations alone; then the vertices are added. A run that was
 interrupted is resumed by the same command.
 """
@@ -28,17 +28,15 @@ def batches(bodies, seen, body, batch, seed, exact_only=False):
     numpy_random = np.random.default_rng(seed)
     random = torch.Generator().manual_seed(seed)
     while True:
-        pictured = 0 if exact_only else batch // 4
+        pictured = 0 if exact_only else batch // 8
         drawn = torch.randint(len(bodies), (batch - pictured,), generator=random)
         truth = bodies.seen(drawn, numpy_random, random)
         plain = len(drawn) if exact_only else batch // 4
         with torch.no_grad():
             joints = torch.cat([exact(truth["crop"][:plain], truth["visible"][:plain]),
                                 transplanted(truth["crop"][plain:], truth["visible"][plain:], seen, random)])
-            rows = torch.randint(len(seen), (pictured,), generator=random)
-            rotations, beta = seen.rotations[rows], seen.beta[rows]
-            joints = torch.cat([joints, seen.joints[rows] + torch.tensor([0.01, 0.01, 0.02]) * torch.randn(
-                len(rows), 16, 3, generator=random)])
+            seen_joints, rotations, beta = seen.shifted(torch.randint(len(seen), (pictured,), generator=random), random)
+            joints = torch.cat([joints, seen_joints])
             rotations = torch.cat([truth["rotations"], rotations])
             beta = torch.cat([truth["beta"], beta])
             vertices, _ = body(rotations, beta)
