@@ -49,6 +49,11 @@ MAQUETTE_INLINE void prefetch(const float*) {}
 
 #endif
 
+/// Asks for a run of so many floats.
+MAQUETTE_INLINE void prefetch_run(const float* from, int count) {
+  for (int i = 0; i < count; i += width) prefetch(from + i);
+}
+
 /// How many vectors the processor's registers hold.
 #if defined(__AVX512F__) || defined(__aarch64__)
 inline constexpr int registers = 32;

@@ -97,26 +97,23 @@ MAQUETTE_NOINLINE void conv2d_tile(const conv2d_call& call, const float* rows, i
   call.finish(pixel, panel * panel_width, sum);
 }
 
-/// One tile of output whose patches are read where they are: in runs of memory as long as a row of
-/// the kernel, or as one tap where the tile touches the picture's sides.
+/// One tile of output whose patches are read where they are, tap by tap: each pixel's channels are
+/// one run of memory, or zeros outside of the picture.
 template <int Rows, int Vectors>
-MAQUETTE_NOINLINE void conv2d_tile_in_place(const conv2d_call& call, int pixel, int panel) {
+MAQUETTE_NOINLINE void conv2d_tile_by_taps(const conv2d_call& call, int pixel, int panel) {
   const conv2d_geometry& g = call.g;
   tile_sums<Rows, Vectors> sum = {};
   const float* weights = call.panel(panel);
   int top[Rows];
   int left[Rows];
-  bool inside = true;
   for (int r = 0; r < Rows; ++r) {
     top[r] = (pixel + r) / call.out_width * g.stride.y - g.padding.y;
     left[r] = (pixel + r) % call.out_width * g.stride.x - g.padding.x;
-    inside = inside && left[r] >= 0 && left[r] + g.kernel.x <= g.width;
   }
-  const int taps = inside ? g.kernel.x : 1;
   for (int ky = 0; ky < g.kernel.y; ++ky) {
-    for (int kx = 0; kx < g.kernel.x; kx += taps) {
-      for (int c = 0; c < taps * g.in_channels; c += longest_run) {
-        const int depth = std::min(longest_run, taps * g.in_channels - c);
+    for (int kx = 0; kx < g.kernel.x; ++kx) {
+      for (int c = 0; c < g.in_channels; c += longest_run) {
+        const int depth = std::min(longest_run, g.in_channels - c);
         const float* row[Rows];
         for (int r = 0; r < Rows; ++r) {
           const int y = top[r] + ky;
@@ -130,6 +127,32 @@ MAQUETTE_NOINLINE void conv2d_tile_in_place(const conv2d_call& call, int pixel, 
     }
   }
   call.finish(pixel, panel * panel_width, sum);
+}
+
+/// The same of a tile within one row of the map whose patches keep off the picture's sides: a row
+/// of the kernel is one run of memory, and rows outside of the picture add nothing.
+template <int Rows, int Vectors>
+MAQUETTE_NOINLINE void conv2d_tile_by_runs(const conv2d_call& call, int pixel, int panel) {
+  const conv2d_geometry& g = call.g;
+  tile_sums<Rows, Vectors> sum = {};
+  const int top = pixel / call.out_width * g.stride.y - g.padding.y;
+  const int left = pixel % call.out_width * g.stride.x - g.padding.x;
+  const int run = g.kernel.x * g.in_channels;
+  const std::ptrdiff_t distance = std::ptrdiff_t{g.stride.x} * g.in_channels;
+  for (int ky = std::max(0, -top); ky < std::min(g.kernel.y, g.height - top); ++ky)
+    multiply<Rows, Vectors>(sum, call.pixel(top + ky, left), distance,
+                            call.panel(panel) + std::ptrdiff_t{ky} * run * Vectors * simd::width,
+                            run);
+  call.finish(pixel, panel * panel_width, sum);
+}
+
+/// Whether `conv2d_tile_by_runs` may be used for so many pixels.
+inline bool keeps_off_the_sides(const conv2d_call& call, int pixel, int count) {
+  const conv2d_geometry& g = call.g;
+  const int x = pixel % call.out_width;
+  const int left = x * g.stride.x - g.padding.x;
+  const int right = left + (count - 1) * g.stride.x + g.kernel.x;
+  return x + count <= call.out_width && left >= 0 && right <= g.width;
 }
 
 /// One block of pixels times panels [first, last).
@@ -148,14 +171,23 @@ inline void conv2d_block(const conv2d_call& call, int block, int first, int last
     }
     rows = gathered;
   }
+  // What the next block will read, a share of it with each tile.
+  const bool has_next = call.is_pointwise() && begin + count < call.out_pixels;
+  const float* next =
+      has_next ? call.in + call.g.in_channels * std::ptrdiff_t{begin + count} : nullptr;
+  const int share = has_next ? call.g.in_channels * tile_rows / (last - first) : 0;
   for (int panel = first; panel < last; ++panel)
     for_panel(call.g.out_channels, panel, [&]<int Vectors>() {
       for_each_tile(count, [&]<int Rows>(int row) {
         if (rows != nullptr) {
+          simd::prefetch_run(next, share);
+          next += share;
           const float* from = rows + static_cast<std::ptrdiff_t>(row) * call.g.patch_size();
           conv2d_tile<Rows, Vectors>(call, from, begin + row, panel);
+        } else if (keeps_off_the_sides(call, begin + row, Rows)) {
+          conv2d_tile_by_runs<Rows, Vectors>(call, begin + row, panel);
         } else {
-          conv2d_tile_in_place<Rows, Vectors>(call, begin + row, panel);
+          conv2d_tile_by_taps<Rows, Vectors>(call, begin + row, panel);
         }
       });
     });

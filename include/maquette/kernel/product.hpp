@@ -32,11 +32,13 @@ constexpr int width_of_panel(int out_channels, int panel) {
 template <int Rows, int Vectors>
 using tile_sums = simd::vector[Rows][Vectors];
 
-/// sum[row] += the row's values times a panel's rows: the inner loop of every product.
-template <int Rows, int Vectors>
+/// sum[row] += the row's values times a panel's rows: the inner loop of every product. On the way
+/// it asks for as many vectors of memory from `ahead` on, if that is given.
+template <int Rows, int Vectors, class... Ahead>
 MAQUETTE_INLINE void multiply(tile_sums<Rows, Vectors>& sum, const float* const (&row)[Rows],
-                              const float* panel, int depth) {
+                              const float* panel, int depth, Ahead... ahead) {
   for (int k = 0; k < depth; ++k, panel += Vectors * simd::width) {
+    (simd::prefetch(ahead + k * simd::width), ...);
     simd::vector weight[Vectors];
 #pragma GCC unroll 2
     for (int v = 0; v < Vectors; ++v) weight[v] = simd::load(panel + v * simd::width);
@@ -50,12 +52,13 @@ MAQUETTE_INLINE void multiply(tile_sums<Rows, Vectors>& sum, const float* const 
 }
 
 /// The same of rows that lie at equal distances.
-template <int Rows, int Vectors>
+template <int Rows, int Vectors, class... Ahead>
 MAQUETTE_INLINE void multiply(tile_sums<Rows, Vectors>& sum, const float* rows,
-                              std::ptrdiff_t distance, const float* panel, int depth) {
+                              std::ptrdiff_t distance, const float* panel, int depth,
+                              Ahead... ahead) {
   const float* row[Rows];
   for (int r = 0; r < Rows; ++r) row[r] = rows + r * distance;
-  multiply<Rows, Vectors>(sum, row, panel, depth);
+  multiply<Rows, Vectors>(sum, row, panel, depth, ahead...);
 }
 
 /// Calls `tile.operator()<Rows>(first row)` until so many rows are done.

@@ -21,11 +21,11 @@ inline constexpr int winograd_points = winograd_patch * winograd_patch;
 /// Tiles that share a panel of weights while it is in the cache.
 inline constexpr int winograd_block = 2 * tile_rows;
 
-/// Whether weights are prepared for it: where channels fill vectors and are not too few.
+/// Whether weights are prepared for it: where the channels fill a vector and are not too few.
 constexpr bool winograd_prepares(const conv2d_geometry& g) {
   return g.kernel.y == 3 && g.kernel.x == 3 && g.stride.y == 1 && g.stride.x == 1 &&
-         g.padding.y == 1 && g.padding.x == 1 && g.in_channels % simd::width == 0 &&
-         g.in_channels >= 16 && g.out_channels >= 16;
+         g.padding.y == 1 && g.padding.x == 1 && g.in_channels >= std::max(16, simd::width) &&
+         g.out_channels >= 16;
 }
 /// Whether it is the faster way: on maps that have tiles enough to share the weights.
 constexpr bool winograd_pays(const conv2d_geometry& g) {
@@ -43,7 +43,7 @@ constexpr std::size_t winograd_weights_size(const conv2d_geometry& g) {
 
 /// Blocks that are transformed before they are multiplied: as many as stay in the second-level
 /// cache.
-constexpr int winograd_strip = 4;
+constexpr int winograd_strip = 2;
 
 /// From one point of a block to the next: a line more than its values, because at a power of two
 /// all points would fight for the same few places of the first-level cache.
@@ -151,14 +151,20 @@ inline void winograd_transform(const winograd_call& call, int tile, float* to,
   const auto inside = [&](int y, int x) {
     return top + y >= 0 && top + y < g.height && left + x >= 0 && left + x < g.width;
   };
-  for (int c = 0; c < g.in_channels; c += simd::width) {
+  for (int channel = 0; channel < g.in_channels; channel += simd::width) {
+    // Where the channels end within a vector, the last one starts early and repeats some.
+    const int c = std::min(channel, g.in_channels - simd::width);
     simd::vector half[winograd_patch][winograd_patch];
     for (int y = 0; y < winograd_patch; ++y) {
       simd::vector d[winograd_patch];
 #pragma GCC unroll 6
-      for (int x = 0; x < winograd_patch; ++x)
-        d[x] = whole || inside(y, x) ? simd::load(call.in + from + y * row + x * g.in_channels + c)
-                                     : simd::vector{};
+      for (int x = 0; x < winograd_patch; ++x) {
+        const std::ptrdiff_t at = from + y * row + x * g.in_channels + c;
+        d[x] = whole || inside(y, x) ? simd::load(call.in + at) : simd::vector{};
+        // The next tile's.
+        if (x >= winograd_patch - winograd_tile)
+          simd::prefetch(call.in + at + winograd_tile * g.in_channels);
+      }
       winograd_input(d, half[y]);
     }
     for (int x = 0; x < winograd_patch; ++x) {
@@ -193,7 +199,9 @@ inline void winograd_inverse(const winograd_call& call, int tile, int channel, c
 #pragma GCC unroll 4
     for (int y = 0; y < winograd_tile; ++y) half[y][x] = column[y];
   }
-  for (int y = 0; y < height; ++y) {
+#pragma GCC unroll 4
+  for (int y = 0; y < winograd_tile; ++y) {
+    if (y >= height) break;
     simd::vector row[winograd_tile];
     winograd_output(half[y], row);
     const int pixel = (top + y) * call.g.width + left;
@@ -207,13 +215,13 @@ inline void winograd_inverse(const winograd_call& call, int tile, int channel, c
 /// registers.
 template <int Rows, int Vectors>
 MAQUETTE_NOINLINE void multiply_and_store(const float* rows, const float* panel, int depth,
-                                          float* to) {
+                                          const float* ahead, float* to, std::ptrdiff_t distance) {
   tile_sums<Rows, Vectors> sum = {};
-  multiply<Rows, Vectors>(sum, rows, depth, panel, depth);
+  multiply<Rows, Vectors>(sum, rows, depth, panel, depth, ahead);
 #pragma GCC unroll 8
   for (int r = 0; r < Rows; ++r)
 #pragma GCC unroll 2
-    for (int v = 0; v < Vectors; ++v) simd::store(to + (r * Vectors + v) * simd::width, sum[r][v]);
+    for (int v = 0; v < Vectors; ++v) simd::store(to + r * distance + v * simd::width, sum[r][v]);
 }
 
 /// The products of a block of transformed tiles with one panel at all points, and their inverse.
@@ -221,23 +229,25 @@ template <int Vectors>
 void winograd_multiply(const winograd_call& call, int panel, int first_tile, int tiles,
                        const float* transformed) {
   constexpr int width = Vectors * simd::width;
-  constexpr int point_stride = winograd_block * width + simd::width;
-  alignas(64) float products[winograd_points * point_stride];
+  constexpr int tile_stride = winograd_points * width;
+  alignas(64) float products[winograd_block * tile_stride];
   const int depth = call.g.in_channels;
   for (int point = 0; point < winograd_points; ++point) {
     const float* tile =
         transformed + static_cast<std::ptrdiff_t>(point) * winograd_point_stride(call.g);
     const float* weights = call.panel(panel, point);
-    float* to = products + point * point_stride;
+    const float* ahead = weights + depth * width;
+    float* to = products + point * width;
     for_each_tile(tiles, [&]<int Rows>(int begin) {
       multiply_and_store<Rows, Vectors>(tile + static_cast<std::ptrdiff_t>(begin) * depth, weights,
-                                        depth, to + begin * width);
+                                        depth, ahead, to + begin * tile_stride, tile_stride);
+      ahead += depth * simd::width;
     });
   }
   for (int tile = 0; tile < tiles; ++tile)
     for (int v = 0; v < Vectors; ++v)
       winograd_inverse(call, first_tile + tile, panel * panel_width + v * simd::width,
-                       products + tile * width + v * simd::width, point_stride);
+                       products + tile * tile_stride + v * simd::width, width);
 }
 
 /// The convolution: strip by strip the tiles' transforms, then their products and inverses.
