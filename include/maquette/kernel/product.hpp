@@ -80,6 +80,12 @@ MAQUETTE_INLINE void for_panel(int out_channels, int panel, const Product& produ
   }
 }
 
+/// The first few channels of a vector; out of line, because a tile would hold many copies.
+MAQUETTE_NOINLINE inline void write_part(const float* values, int count, const float* addend,
+                                         float* to) {
+  for (int c = 0; c < count; ++c) to[c] = addend != nullptr ? values[c] + addend[c] : values[c];
+}
+
 /// Where sums go: out = addend + relu(bias + sum), channel by channel of a pixel.
 struct epilogue {
   const fusion& with;
@@ -101,10 +107,9 @@ struct epilogue {
       simd::store(to, addend != nullptr ? value + simd::load(addend) : value);
       return;
     }
-    float part[simd::width];
-    simd::store(part, value);
-    for (int c = 0; c < channels - channel; ++c)
-      to[c] = addend != nullptr ? part[c] + addend[c] : part[c];
+    float whole[simd::width];
+    simd::store(whole, value);
+    write_part(whole, channels - channel, addend, to);
   }
 
   /// A tile's sums, for pixels one behind the other.
