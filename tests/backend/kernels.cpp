@@ -67,6 +67,14 @@ TEST_CASE("conv2d takes kernels, strides and paddings that differ down and acros
     }
 }
 
+TEST_CASE("conv2d shares out pixels and panels in any numbers") {
+  for (const int height : {1, 17, 33, 65, 129, 161, 257, 481})
+    for (const int out : {20, 50, 100, 130, 200}) {
+      const convolution one{{.in_channels = 18, .out_channels = out, .height = height}};
+      CHECK(synthetic::relative_rms(one.found(cpu{}), one.expected()) < 1e-6);
+    }
+}
+
 TEST_CASE("conv2d adds onto its own output") {
   convolution one{
       {.in_channels = 20, .out_channels = 70, .height = 5, .width = 5}, false, false, true};

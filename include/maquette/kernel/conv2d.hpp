@@ -224,8 +224,9 @@ inline void conv2d(const cpu& backend, const conv2d_geometry& g, const float* in
   const int panels = detail::panel_count(g.out_channels);
   // Few pixels: share out the panels too, for the sake of many threads.
   constexpr int enough = 16;
-  const int groups = std::clamp((enough + blocks - 1) / blocks, 1, panels);
-  const int panels_a_group = (panels + groups - 1) / groups;
+  const int wanted = std::clamp((enough + blocks - 1) / blocks, 1, panels);
+  const int panels_a_group = (panels + wanted - 1) / wanted;
+  const int groups = (panels + panels_a_group - 1) / panels_a_group;
   const std::size_t tasks = static_cast<std::size_t>(blocks) * static_cast<std::size_t>(groups);
   backend.threads.for_each(tasks, [&](std::size_t index) {
     const int block = static_cast<int>(index) / groups;
