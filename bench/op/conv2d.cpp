@@ -43,12 +43,13 @@ void maquette_conv2d(benchmark::State& state, bool prologue, bool addend) {
   std::vector<float> packed(kernel::conv2d_packed_size(g));
   kernel::conv2d_pack(g, weight.data(), channels.data(), nullptr, packed.data());
   std::vector<float> out(pixels * static_cast<std::size_t>(g.out_channels));
+  std::vector<float> scratch(kernel::conv2d_scratch_size(g) + 1);
   kernel::fusion with{.relu = !addend};
   if (prologue) with.prologue = {channels.data(), channels.data()};
   if (addend) with.addend = out.data();
   for (auto _ : state) {
     if (addend) std::fill_n(out.begin(), 1, 0.0F);
-    kernel::conv2d(cpu{}, g, in.data(), packed.data(), out.data(), with);
+    kernel::conv2d(cpu{}, g, in.data(), packed.data(), out.data(), with, scratch.data());
     benchmark::ClobberMemory();
   }
   report(state, g);

@@ -11,48 +11,14 @@
 #include "maquette/kernel/linear.hpp"
 #include "maquette/kernel/pool.hpp"
 #include "maquette/kernel/reference/reference.hpp"
-#include "support/synthetic.hpp"
+#include "support/convolution.hpp"
 
 using namespace maquette;
 using kernel::conv2d_geometry;
-using floats = std::vector<float>;
+using synthetic::convolution;
+using synthetic::floats;
 
 namespace {
-
-/// One convolution's data, by number, and both kernels on it.
-struct convolution {
-  conv2d_geometry g;
-  bool prologue = false;
-  bool relu = false;
-  bool addend = false;
-  floats in = synthetic::uniform("in", size(g.height* g.width* g.in_channels));
-  floats weight = synthetic::uniform("weight", size(g.out_channels* g.patch_size()));
-  floats bias = synthetic::uniform("bias", size(g.out_channels));
-  floats scale = synthetic::uniform("scale", size(g.in_channels));
-  floats shift = synthetic::uniform("shift", size(g.in_channels));
-  floats onto = synthetic::uniform("onto", size(g.out_pixels() * g.out_channels));
-
-  static std::size_t size(int count) { return static_cast<std::size_t>(count); }
-
-  kernel::fusion with() const {
-    kernel::fusion all{.relu = relu};
-    if (prologue) all.prologue = {scale.data(), shift.data()};
-    if (addend) all.addend = onto.data();
-    return all;
-  }
-  floats expected() const {
-    floats out(onto.size());
-    reference::conv2d(g, in.data(), weight.data(), bias.data(), out.data(), with());
-    return out;
-  }
-  floats found(const cpu& backend) const {
-    floats packed(kernel::conv2d_packed_size(g));
-    kernel::conv2d_pack(g, weight.data(), bias.data(), nullptr, packed.data());
-    floats out(onto.size());
-    kernel::conv2d(backend, g, in.data(), packed.data(), out.data(), with());
-    return out;
-  }
-};
 
 template <class Visit>
 void for_each_odd_geometry(Visit&& visit) {
@@ -98,6 +64,14 @@ TEST_CASE("conv2d takes kernels, strides and paddings that differ down and acros
                              .stride = {2, 3},
                              .padding = padding}};
       CHECK(synthetic::error_of(one.found(cpu{}), one.expected()) < 1e-5);
+    }
+}
+
+TEST_CASE("conv2d shares out pixels and panels in any numbers") {
+  for (const int height : {1, 17, 33, 65, 129, 161, 257, 481})
+    for (const int out : {20, 50, 100, 130, 200}) {
+      const convolution one{{.in_channels = 18, .out_channels = out, .height = height}};
+      CHECK(synthetic::relative_rms(one.found(cpu{}), one.expected()) < 1e-6);
     }
 }
 

@@ -11,6 +11,7 @@ namespace maquette::simd {
 
 #if defined(__GNUC__) && !defined(MAQUETTE_SCALAR)
 #define MAQUETTE_INLINE inline __attribute__((always_inline))
+#define MAQUETTE_NOINLINE __attribute__((noinline))
 
 #if defined(__AVX512F__)
 inline constexpr int width = 16;
@@ -31,9 +32,12 @@ MAQUETTE_INLINE void store(float* to, vector value) {
   *reinterpret_cast<unaligned_vector*>(to) = value;
 }
 MAQUETTE_INLINE vector broadcast(float value) { return value - vector{}; }
+/// Asks for the line of memory at an address that will be read soon; any address will do.
+MAQUETTE_INLINE void prefetch(const float* address) { __builtin_prefetch(address); }
 
 #else
 #define MAQUETTE_INLINE inline
+#define MAQUETTE_NOINLINE
 
 inline constexpr int width = 1;
 using vector = float;
@@ -41,8 +45,14 @@ using vector = float;
 MAQUETTE_INLINE vector load(const float* from) { return *from; }
 MAQUETTE_INLINE void store(float* to, vector value) { *to = value; }
 MAQUETTE_INLINE vector broadcast(float value) { return value; }
+MAQUETTE_INLINE void prefetch(const float*) {}
 
 #endif
+
+/// Asks for a run of so many floats.
+MAQUETTE_INLINE void prefetch_run(const float* from, int count) {
+  for (int i = 0; i < count; i += width) prefetch(from + i);
+}
 
 /// How many vectors the processor's registers hold.
 #if defined(__AVX512F__) || defined(__aarch64__)

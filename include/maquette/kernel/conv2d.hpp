@@ -1,119 +1,46 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 #include <algorithm>
-#include <cmath>
 #include <cstddef>
-#include <cstring>
 
 #include "maquette/core/assert.hpp"
 #include "maquette/core/backend.hpp"
 #include "maquette/core/simd.hpp"
+#include "maquette/kernel/conv2d_pack.hpp"
 #include "maquette/kernel/geometry.hpp"
+#include "maquette/kernel/product.hpp"
+#include "maquette/kernel/winograd.hpp"
 
 namespace maquette::kernel {
 
-/// The parameters of a trained batch norm, one value a channel.
-///
-/// y = (x - mean) / sqrt(variance + 1e-5) * weight + bias
-struct batch_norm_parameters {
-  const float* weight = nullptr;
-  const float* bias = nullptr;
-  const float* mean = nullptr;
-  const float* variance = nullptr;
-
-  double scale(int channel) const {
-    constexpr double epsilon = 1e-5;
-    return weight[channel] / std::sqrt(variance[channel] + epsilon);
-  }
-  double shift(int channel) const { return bias[channel] - mean[channel] * scale(channel); }
-};
-
 namespace detail {
 
-/// Output channels are computed side by side, a panel of two vectors at a time.
-inline constexpr int panel_width = 2 * simd::width;
-/// Pixels in registers at a time: their sums, a panel's row and a broadcast value must fit.
-inline constexpr int tile_rows = simd::registers >= 32 ? 8 : 6;
 /// Pixels that share a panel of weights while it is in the cache.
 inline constexpr int block_pixels = 32;
-/// Values of a block's patches that are laid out next to each other on the stack (32 KB).
+/// Values of a block's patches that a prologue lays out next to each other on the stack (32 KB).
 inline constexpr int patch_capacity = 8192;
-/// Larger patches are read where they lie, unless a prologue has to be applied on the way.
-inline constexpr int small_patch = 256;
 
 inline constexpr int longest_run = 256;
 alignas(64) inline constexpr float zeros[longest_run] = {};
 
-constexpr int panel_count(int out_channels) {
-  return (out_channels + panel_width - 1) / panel_width;
-}
-
-}  // namespace detail
-
-/// How many floats the packed weights and bias of a convolution take.
-constexpr std::size_t conv2d_packed_size(const conv2d_geometry& g) {
-  return static_cast<std::size_t>(detail::panel_count(g.out_channels)) * detail::panel_width *
-         static_cast<std::size_t>(g.patch_size() + 1);
-}
-
-/// Lays out weights [O, I, kh, kw] and bias [O] for `conv2d`: first the bias, then panels of output
-/// channels, [panel][ky][kx][i][o in panel], all padded with zeros to whole panels.
-///
-/// A batch norm that follows the convolution directly is folded in double precision:
-/// weight' = scale * weight, bias' = scale * bias + shift.
-inline void conv2d_pack(const conv2d_geometry& g, const float* weight, const float* bias,
-                        const batch_norm_parameters* norm, float* packed) {
-  const int taps = g.kernel.y * g.kernel.x;
-  const int padded = detail::panel_count(g.out_channels) * detail::panel_width;
-  std::fill_n(packed, conv2d_packed_size(g), 0.0F);
-  for (int o = 0; o < g.out_channels; ++o) {
-    const double scale = norm != nullptr ? norm->scale(o) : 1.0;
-    const double shift = norm != nullptr ? norm->shift(o) : 0.0;
-    packed[o] = static_cast<float>(scale * bias[o] + shift);
-    float* column = packed + padded +
-                    static_cast<std::ptrdiff_t>(o / detail::panel_width) * g.patch_size() *
-                        detail::panel_width +
-                    o % detail::panel_width;
-    const float* from = weight + static_cast<std::ptrdiff_t>(o) * g.patch_size();
-    for (int i = 0; i < g.in_channels; ++i)
-      for (int tap = 0; tap < taps; ++tap)
-        column[static_cast<std::ptrdiff_t>(tap * g.in_channels + i) * detail::panel_width] =
-            static_cast<float>(scale * *from++);
-  }
-}
-
-namespace detail {
-
-/// sum[row] += the row's values times a panel's rows: the inner loop of every product.
-template <int Rows>
-MAQUETTE_INLINE void multiply(simd::vector (&sum)[Rows][2], const float* const (&row)[Rows],
-                              const float* panel, int depth) {
-  for (int k = 0; k < depth; ++k, panel += panel_width) {
-    const simd::vector left = simd::load(panel);
-    const simd::vector right = simd::load(panel + simd::width);
-#pragma GCC unroll 8
-    for (int r = 0; r < Rows; ++r) {
-      const simd::vector value = simd::broadcast(row[r][k]);
-      sum[r][0] += value * left;
-      sum[r][1] += value * right;
-    }
-  }
-}
-
 /// One call's arguments, and what follows from them.
 struct conv2d_call {
   const conv2d_geometry& g;
-  const fusion& with;
+  affine prologue;
   const float* in;
-  const float* bias;
   const float* panels;
-  float* out;
+  epilogue finish;
   int out_width;
   int out_pixels;
 
-  bool gathers() const { return with.prologue.scale != nullptr || g.patch_size() <= small_patch; }
+  /// Whether a pixel's patch is the pixel itself.
+  bool is_pointwise() const {
+    return g.patch_size() == g.in_channels && g.stride.y == 1 && g.stride.x == 1 &&
+           g.padding.y == 0 && g.padding.x == 0;
+  }
   int pixels_a_block() const {
-    return gathers() ? std::clamp(patch_capacity / g.patch_size(), 1, block_pixels) : block_pixels;
+    return prologue.scale != nullptr ? std::clamp(patch_capacity / g.patch_size(), 1, block_pixels)
+                                     : block_pixels;
   }
   const float* pixel(int y, int x) const {
     return in + (static_cast<std::ptrdiff_t>(y) * g.width + x) * g.in_channels;
@@ -137,7 +64,8 @@ inline void copy_prologue(affine by, int channels, int pixels, const float* from
   }
 }
 
-/// Writes the patch of one output pixel, [ky][kx][i], with zeros where it leaves the picture.
+/// Writes the patch of one output pixel behind the prologue, [ky][kx][i], with zeros where it
+/// leaves the picture.
 inline float* gather_patch(const conv2d_call& call, int pixel, float* to) {
   const conv2d_geometry& g = call.g;
   const int top = pixel / call.out_width * g.stride.y - g.padding.y;
@@ -150,24 +78,31 @@ inline float* gather_patch(const conv2d_call& call, int pixel, float* to) {
     const int begin = inside ? first : g.kernel.x;
     const int end = inside ? last : g.kernel.x;
     to = std::fill_n(to, begin * g.in_channels, 0.0F);
-    if (inside && call.with.prologue.scale != nullptr) {
-      copy_prologue(call.with.prologue, g.in_channels, end - begin, call.pixel(y, left + begin),
-                    to);
-      to += static_cast<std::ptrdiff_t>(end - begin) * g.in_channels;
-    } else if (inside) {
-      to = std::copy_n(call.pixel(y, left + begin), (end - begin) * g.in_channels, to);
-    }
+    if (inside)
+      copy_prologue(call.prologue, g.in_channels, end - begin, call.pixel(y, left + begin), to);
+    to += static_cast<std::ptrdiff_t>(end - begin) * g.in_channels;
     to = std::fill_n(to, (g.kernel.x - end) * g.in_channels, 0.0F);
   }
   return to;
 }
 
-/// Adds up the products of a tile whose patches lie where they are: for each tap, each pixel's
-/// channels are one run of memory, or zeros outside of the picture.
-template <int Rows>
-MAQUETTE_INLINE void multiply_in_place(const conv2d_call& call, int pixel, int panel,
-                                       simd::vector (&sum)[Rows][2]) {
+/// One tile of output whose patches lie one behind the other, from `rows` on.
+template <int Rows, int Vectors>
+MAQUETTE_NOINLINE void conv2d_tile(const conv2d_call& call, const float* rows, int pixel,
+                                   int panel) {
+  tile_sums<Rows, Vectors> sum = {};
+  const int depth = call.g.patch_size();
+  call.finish.prefetch<Rows, Vectors>(pixel, panel * panel_width);
+  multiply<Rows, Vectors>(sum, rows, depth, call.panel(panel), depth);
+  call.finish(pixel, panel * panel_width, sum);
+}
+
+/// One tile of output whose patches are read where they are, tap by tap: each pixel's channels are
+/// one run of memory, or zeros outside of the picture.
+template <int Rows, int Vectors>
+MAQUETTE_NOINLINE void conv2d_tile_by_taps(const conv2d_call& call, int pixel, int panel) {
   const conv2d_geometry& g = call.g;
+  tile_sums<Rows, Vectors> sum = {};
   const float* weights = call.panel(panel);
   int top[Rows];
   int left[Rows];
@@ -175,123 +110,123 @@ MAQUETTE_INLINE void multiply_in_place(const conv2d_call& call, int pixel, int p
     top[r] = (pixel + r) / call.out_width * g.stride.y - g.padding.y;
     left[r] = (pixel + r) % call.out_width * g.stride.x - g.padding.x;
   }
-  const float* row[Rows];
   for (int ky = 0; ky < g.kernel.y; ++ky) {
     for (int kx = 0; kx < g.kernel.x; ++kx) {
       for (int c = 0; c < g.in_channels; c += longest_run) {
         const int depth = std::min(longest_run, g.in_channels - c);
+        const float* row[Rows];
         for (int r = 0; r < Rows; ++r) {
           const int y = top[r] + ky;
           const int x = left[r] + kx;
-          const bool inside = y >= 0 && y < g.height && x >= 0 && x < g.width;
-          row[r] = inside ? call.pixel(y, x) + c : zeros;
+          const bool is_input = y >= 0 && y < g.height && x >= 0 && x < g.width;
+          row[r] = is_input ? call.pixel(y, x) + c : zeros;
         }
-        multiply<Rows>(sum, row, weights, depth);
-        weights += static_cast<std::ptrdiff_t>(depth) * panel_width;
+        multiply<Rows, Vectors>(sum, row, weights, depth);
+        weights += static_cast<std::ptrdiff_t>(depth) * Vectors * simd::width;
       }
     }
   }
+  call.finish(pixel, panel * panel_width, sum);
 }
 
-/// Bias, ReLU and addend of one vector of output channels.
-MAQUETTE_INLINE void finish(const fusion& with, simd::vector sum, const float* bias,
-                            const float* addend, float* out) {
-  simd::vector value = sum + simd::load(bias);
-  if (with.relu) value = simd::relu(value);
-  if (addend != nullptr) value += simd::load(addend);
-  simd::store(out, value);
+/// The same of a tile within one row of the map whose patches keep off the picture's sides: a row
+/// of the kernel is one run of memory, and rows outside of the picture add nothing.
+template <int Rows, int Vectors>
+MAQUETTE_NOINLINE void conv2d_tile_by_runs(const conv2d_call& call, int pixel, int panel) {
+  const conv2d_geometry& g = call.g;
+  tile_sums<Rows, Vectors> sum = {};
+  const int top = pixel / call.out_width * g.stride.y - g.padding.y;
+  const int left = pixel % call.out_width * g.stride.x - g.padding.x;
+  const int run = g.kernel.x * g.in_channels;
+  const std::ptrdiff_t distance = std::ptrdiff_t{g.stride.x} * g.in_channels;
+  for (int ky = std::max(0, -top); ky < std::min(g.kernel.y, g.height - top); ++ky)
+    multiply<Rows, Vectors>(sum, call.pixel(top + ky, left), distance,
+                            call.panel(panel) + std::ptrdiff_t{ky} * run * Vectors * simd::width,
+                            run);
+  call.finish(pixel, panel * panel_width, sum);
 }
 
-/// Writes the output channels of one panel at one pixel; the last panel may be cut short.
-MAQUETTE_INLINE void finish_pixel(const conv2d_call& call, int pixel, int panel,
-                                  const simd::vector (&sum)[2]) {
-  const int channel = panel * panel_width;
-  const int count = std::min(panel_width, call.g.out_channels - channel);
-  const std::ptrdiff_t at = static_cast<std::ptrdiff_t>(pixel) * call.g.out_channels + channel;
-  const float* bias = call.bias + channel;
-  const float* addend = call.with.addend != nullptr ? call.with.addend + at : nullptr;
-  if (count == panel_width) {
-    finish(call.with, sum[0], bias, addend, call.out + at);
-    finish(call.with, sum[1], bias + simd::width, addend ? addend + simd::width : nullptr,
-           call.out + at + simd::width);
-    return;
-  }
-  float whole_addend[panel_width] = {};
-  float whole[panel_width];
-  if (addend != nullptr) std::copy_n(addend, count, whole_addend);
-  const float* first = addend != nullptr ? whole_addend : nullptr;
-  const float* second = addend != nullptr ? whole_addend + simd::width : nullptr;
-  finish(call.with, sum[0], bias, first, whole);
-  finish(call.with, sum[1], bias + simd::width, second, whole + simd::width);
-  std::copy_n(whole, count, call.out + at);
-}
-
-/// One tile of output: so many pixels, one panel of channels. `patches` are the gathered patches of
-/// the tile, or null.
-template <int Rows>
-void conv2d_tile(const conv2d_call& call, const float* patches, int pixel, int panel) {
-  simd::vector sum[Rows][2] = {};
-  if (patches != nullptr) {
-    const float* row[Rows];
-    for (int r = 0; r < Rows; ++r)
-      row[r] = patches + static_cast<std::ptrdiff_t>(r) * call.g.patch_size();
-    multiply<Rows>(sum, row, call.panel(panel), call.g.patch_size());
-  } else {
-    multiply_in_place<Rows>(call, pixel, panel, sum);
-  }
-#pragma GCC unroll 8
-  for (int r = 0; r < Rows; ++r) finish_pixel(call, pixel + r, panel, sum[r]);
+/// Whether `conv2d_tile_by_runs` may be used for so many pixels.
+inline bool keeps_off_the_sides(const conv2d_call& call, int pixel, int count) {
+  const conv2d_geometry& g = call.g;
+  const int x = pixel % call.out_width;
+  const int left = x * g.stride.x - g.padding.x;
+  const int right = left + (count - 1) * g.stride.x + g.kernel.x;
+  return x + count <= call.out_width && left >= 0 && right <= g.width;
 }
 
 /// One block of pixels times panels [first, last).
 inline void conv2d_block(const conv2d_call& call, int block, int first, int last) {
   alignas(64) float gathered[patch_capacity];
   const int begin = block * call.pixels_a_block();
-  const int end = std::min(begin + call.pixels_a_block(), call.out_pixels);
-  if (call.gathers()) {
+  const int count = std::min(call.pixels_a_block(), call.out_pixels - begin);
+  const float* rows =
+      call.is_pointwise() ? call.in + call.g.in_channels * std::ptrdiff_t{begin} : nullptr;
+  if (call.prologue.scale != nullptr) {
     float* to = gathered;
-    for (int pixel = begin; pixel < end; ++pixel) to = gather_patch(call, pixel, to);
+    if (rows != nullptr) {
+      copy_prologue(call.prologue, call.g.in_channels, count, rows, gathered);
+    } else {
+      for (int pixel = begin; pixel < begin + count; ++pixel) to = gather_patch(call, pixel, to);
+    }
+    rows = gathered;
   }
-  const auto patches = [&](int pixel) {
-    return call.gathers()
-               ? gathered + static_cast<std::ptrdiff_t>(pixel - begin) * call.g.patch_size()
-               : nullptr;
-  };
-  for (int panel = first; panel < last; ++panel) {
-    int pixel = begin;
-    for (; pixel + tile_rows <= end; pixel += tile_rows)
-      conv2d_tile<tile_rows>(call, patches(pixel), pixel, panel);
-    for (; pixel + 4 <= end; pixel += 4) conv2d_tile<4>(call, patches(pixel), pixel, panel);
-    for (; pixel < end; ++pixel) conv2d_tile<1>(call, patches(pixel), pixel, panel);
-  }
+  // What the next block will read, a share of it with each tile.
+  const bool has_next = call.is_pointwise() && begin + count < call.out_pixels;
+  const float* next =
+      has_next ? call.in + call.g.in_channels * std::ptrdiff_t{begin + count} : nullptr;
+  const int share = has_next ? call.g.in_channels * tile_rows / (last - first) : 0;
+  for (int panel = first; panel < last; ++panel)
+    for_panel(call.g.out_channels, panel, [&]<int Vectors>() {
+      for_each_tile(count, [&]<int Rows>(int row) {
+        if (rows != nullptr) {
+          simd::prefetch_run(next, share);
+          next += share;
+          const float* from = rows + static_cast<std::ptrdiff_t>(row) * call.g.patch_size();
+          conv2d_tile<Rows, Vectors>(call, from, begin + row, panel);
+        } else if (keeps_off_the_sides(call, begin + row, Rows)) {
+          conv2d_tile_by_runs<Rows, Vectors>(call, begin + row, panel);
+        } else {
+          conv2d_tile_by_taps<Rows, Vectors>(call, begin + row, panel);
+        }
+      });
+    });
 }
 
 }  // namespace detail
 
+/// How many floats of scratch memory `conv2d` likes to have.
+constexpr std::size_t conv2d_scratch_size(const conv2d_geometry& g) {
+  return detail::winograd_pays(g) ? detail::winograd_scratch_size(g) : 0;
+}
+
 /// Convolution of a feature map [H, W, C], as `reference::conv2d`, with weights from `conv2d_pack`.
 ///
-/// A product of pixels and packed panels of output channels whose patches are read in place. The
-/// work is split by the geometry alone and each value is summed in one order, so that the bits are
-/// the same on any number of threads. With a prologue a patch may have 8192 values.
+/// With `conv2d_scratch_size` floats of scratch memory and no prologue, 3x3 kernels of stride 1 go
+/// by Winograd's algorithm (relative RMS error near 2e-6); all else is a product of pixels and
+/// packed panels of output channels whose patches are read in place. The work is split by the
+/// geometry alone and each value is summed in one order, so that the bits are the same on any
+/// number of threads. With a prologue a patch may have 8192 values.
 inline void conv2d(const cpu& backend, const conv2d_geometry& g, const float* in,
-                   const float* packed, float* out, const fusion& with = {}) {
+                   const float* packed, float* out, const fusion& with = {},
+                   float* scratch = nullptr) {
   MAQUETTE_ASSERT(with.prologue.scale == nullptr || g.patch_size() <= detail::patch_capacity,
                   "conv2d: this patch is too large for a prologue");
-  const int panels = detail::panel_count(g.out_channels);
-  const detail::conv2d_call call{g,
-                                 with,
-                                 in,
-                                 packed,
-                                 packed + static_cast<std::ptrdiff_t>(panels) * detail::panel_width,
-                                 out,
-                                 g.out_width(),
-                                 g.out_pixels()};
+  const detail::epilogue finish{with, packed, out, g.out_channels};
+  if (scratch != nullptr && with.prologue.scale == nullptr && detail::winograd_pays(g))
+    return detail::winograd(backend, g, in, packed + detail::product_packed_size(g), finish,
+                            scratch);
+  const float* weights = packed + detail::padded_channels(g.out_channels);
+  const detail::conv2d_call call{
+      g, with.prologue, in, weights, finish, g.out_width(), g.out_pixels()};
   const int a_block = call.pixels_a_block();
   const int blocks = (call.out_pixels + a_block - 1) / a_block;
+  const int panels = detail::panel_count(g.out_channels);
   // Few pixels: share out the panels too, for the sake of many threads.
   constexpr int enough = 16;
-  const int groups = std::clamp((enough + blocks - 1) / blocks, 1, panels);
-  const int panels_a_group = (panels + groups - 1) / groups;
+  const int wanted = std::clamp((enough + blocks - 1) / blocks, 1, panels);
+  const int panels_a_group = (panels + wanted - 1) / wanted;
+  const int groups = (panels + panels_a_group - 1) / panels_a_group;
   const std::size_t tasks = static_cast<std::size_t>(blocks) * static_cast<std::size_t>(groups);
   backend.threads.for_each(tasks, [&](std::size_t index) {
     const int block = static_cast<int>(index) / groups;

@@ -11,23 +11,24 @@ namespace maquette::kernel {
 
 namespace detail {
 
-/// One output pixel of a max-pool: `window` is its first input pixel.
-inline void pool_pixel(const pool_geometry& g, const float* window, float* out) {
+/// One output pixel of a max-pool: `window` is its first input pixel. The kernel's size comes apart
+/// from the geometry, so that it may be a constant.
+MAQUETTE_INLINE void pool_pixel(const pool_geometry& g, int kernel, const float* window,
+                                float* out) {
   const auto input = [&](int ky, int kx) {
     return window + (static_cast<std::ptrdiff_t>(ky) * g.width + kx) * g.channels;
   };
   int c = 0;
   for (; c + simd::width <= g.channels; c += simd::width) {
     simd::vector best = simd::load(window + c);
-    for (int ky = 0; ky < g.kernel; ++ky)
-      for (int kx = 0; kx < g.kernel; ++kx)
-        best = simd::maximum(best, simd::load(input(ky, kx) + c));
+    for (int ky = 0; ky < kernel; ++ky)
+      for (int kx = 0; kx < kernel; ++kx) best = simd::maximum(best, simd::load(input(ky, kx) + c));
     simd::store(out + c, best);
   }
   for (; c < g.channels; ++c) {
     float best = window[c];
-    for (int ky = 0; ky < g.kernel; ++ky)
-      for (int kx = 0; kx < g.kernel; ++kx) {
+    for (int ky = 0; ky < kernel; ++ky)
+      for (int kx = 0; kx < kernel; ++kx) {
         const float value = input(ky, kx)[c];
         if (value > best || value != value) best = value;
       }
@@ -45,7 +46,11 @@ inline void max_pool(const cpu& backend, const pool_geometry& g, const float* in
       const std::ptrdiff_t from = static_cast<std::ptrdiff_t>(y) * g.stride * g.width +
                                   static_cast<std::ptrdiff_t>(x) * g.stride;
       const std::ptrdiff_t to = static_cast<std::ptrdiff_t>(y) * g.out_width() + x;
-      detail::pool_pixel(g, in + from * g.channels, out + to * g.channels);
+      if (g.kernel == 2) {
+        detail::pool_pixel(g, 2, in + from * g.channels, out + to * g.channels);
+      } else {
+        detail::pool_pixel(g, g.kernel, in + from * g.channels, out + to * g.channels);
+      }
     }
   });
 }

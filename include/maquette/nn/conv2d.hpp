@@ -22,7 +22,8 @@ struct conv2d {
            In) using output = shape<Out, (height<S> - 1) / Stride + 1, (width<S> - 1) / Stride + 1>;
   template <ImageShape S>
   static constexpr std::size_t scratch() {
-    return 0;
+    return arena::padded(kernel::conv2d_scratch_size(geometry(height<S>, width<S>)) *
+                         sizeof(float));
   }
 
   void parameters(auto&& visit) {
@@ -51,7 +52,14 @@ struct conv2d {
   template <Backend B, ImageShape S>
   void operator()(const context<B>& context, feature_map<const float, S> x,
                   feature_map<float, output<S>> y, const kernel::fusion& with = {}) const {
-    kernel::conv2d(context.backend, geometry(height<S>, width<S>), x.data, packed, y.data, with);
+    constexpr kernel::conv2d_geometry g = geometry(height<S>, width<S>);
+    if constexpr (constexpr int floats = kernel::conv2d_scratch_size(g); floats > 0) {
+      const arena::scope scope(context.scratch);
+      const auto scratch = context.scratch.template take<shape<floats>>();
+      kernel::conv2d(context.backend, g, x.data, packed, y.data, with, scratch.data);
+    } else {
+      kernel::conv2d(context.backend, g, x.data, packed, y.data, with);
+    }
   }
 
  private:

@@ -34,7 +34,8 @@ struct residual {
   requires(channels<S> == In) using output = shape<Out, height<S>, width<S>>;
   template <ImageShape S>
   static constexpr std::size_t scratch() {
-    return 2 * arena::bytes_of<shape<middle, height<S>, width<S>>>();
+    using inner = shape<middle, height<S>, width<S>>;
+    return 2 * arena::bytes_of<inner>() + decltype(conv2)::template scratch<inner>();
   }
 
   void parameters(auto&& visit) {
