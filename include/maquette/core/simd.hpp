@@ -32,6 +32,19 @@ MAQUETTE_INLINE void store(float* to, vector value) {
 }
 MAQUETTE_INLINE vector broadcast(float value) { return value - vector{}; }
 
+/// Four floats on every processor: a point or a matrix's column with a lane to spare.
+typedef float quad __attribute__((vector_size(4 * sizeof(float))));
+typedef float unaligned_quad
+    __attribute__((vector_size(4 * sizeof(float)), aligned(alignof(float)), may_alias));
+
+MAQUETTE_INLINE quad load_quad(const float* from) {
+  return *reinterpret_cast<const unaligned_quad*>(from);
+}
+MAQUETTE_INLINE quad broadcast_quad(float value) { return value - quad{}; }
+
+/// Asks for the cache line at `from`, which will be read soon; any address may be given.
+MAQUETTE_INLINE void prefetch(const float* from) { __builtin_prefetch(from); }
+
 #else
 #define MAQUETTE_INLINE inline
 
@@ -41,6 +54,26 @@ using vector = float;
 MAQUETTE_INLINE vector load(const float* from) { return *from; }
 MAQUETTE_INLINE void store(float* to, vector value) { *to = value; }
 MAQUETTE_INLINE vector broadcast(float value) { return value; }
+
+struct quad {
+  float lanes[4]{};
+
+  float operator[](int i) const { return lanes[i]; }
+  quad& operator+=(const quad& b) {
+    for (int i = 0; i < 4; ++i) lanes[i] += b.lanes[i];
+    return *this;
+  }
+  friend quad operator+(quad a, const quad& b) { return a += b; }
+  friend quad operator*(quad a, const quad& b) {
+    for (int i = 0; i < 4; ++i) a.lanes[i] *= b.lanes[i];
+    return a;
+  }
+};
+
+MAQUETTE_INLINE quad load_quad(const float* from) { return {{from[0], from[1], from[2], from[3]}}; }
+MAQUETTE_INLINE quad broadcast_quad(float value) { return {{value, value, value, value}}; }
+
+MAQUETTE_INLINE void prefetch(const float*) {}
 
 #endif
 
