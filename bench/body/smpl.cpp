@@ -1,8 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
+// One forward pass of SMPL beside the same arithmetic in Eigen. To compare them on a machine that
+// is not quiet: --benchmark_enable_random_interleaving=true --benchmark_repetitions=9.
 #include "maquette/body/smpl.hpp"
 
 #include <benchmark/benchmark.h>
 
+#include <Eigen/Core>
+#include <Eigen/SparseCore>
 #include <random>
 #include <string>
 #include <vector>
@@ -13,30 +17,120 @@ namespace {
 
 using namespace maquette;
 
-/// One forward pass; the argument says how many of the 24 joints are bent.
-void smpl_forward(benchmark::State& state) {
-  const result<body_model> model =
-      load_body(std::string(MAQUETTE_SOURCE_DIR) + "/weights/body.npz");
-  if (!model) {
-    state.SkipWithError(model.error().message.c_str());
-    return;
-  }
+/// The default body, or one whose pose directions are nowhere zero, which costs the most.
+enum class kind { shipped, dense };
+
+const body_model& body(kind wanted) {
+  static const auto load = [](kind which) {
+    result<body_model> model = load_body(std::string(MAQUETTE_SOURCE_DIR) + "/weights/body.npz");
+    if (!model) return body_model{};
+    std::mt19937 random(2);
+    std::normal_distribution<float> normal(0, 1e-4F);
+    if (which == kind::dense) {
+      for (float& d : model->posedirs) d += normal(random);
+    }
+    return std::move(*model);
+  };
+  static const body_model shipped = load(kind::shipped);
+  static const body_model dense = load(kind::dense);
+  return wanted == kind::shipped ? shipped : dense;
+}
+
+struct numbers {
+  std::vector<float> beta = std::vector<float>(10);
+  std::vector<float> theta = std::vector<float>(72);
+};
+
+numbers draw(std::size_t bent) {
   std::mt19937 random(1);
   std::normal_distribution<float> normal;
-  std::vector<float> beta(10), theta(72), joints(72), vertices(3 * model->vertex_count);
-  for (float& b : beta) b = normal(random);
-  const auto bent = static_cast<std::size_t>(state.range(0));
-  for (std::size_t i = 0; i < 3 * bent; ++i) theta[i] = 0.3F * normal(random);
-  smpl_workspace workspace(*model);
+  numbers n;
+  for (float& b : n.beta) b = normal(random);
+  for (std::size_t i = 0; i < 3 * bent; ++i) n.theta[i] = 0.3F * normal(random);
+  return n;
+}
+
+/// The argument says how many of the 24 joints are bent.
+void smpl_forward(benchmark::State& state, kind wanted) {
+  const body_model& model = body(wanted);
+  if (model.vertex_count == 0) {
+    state.SkipWithError("weights/body.npz cannot be loaded");
+    return;
+  }
+  const numbers n = draw(static_cast<std::size_t>(state.range(0)));
+  std::vector<float> joints(72), vertices(3 * model.vertex_count);
+  smpl_workspace workspace(model);
   for (auto _ : state) {
-    smpl<float>(*model, {beta, theta, {}}, workspace, vertices, joints);
+    smpl<float>(model, {n.beta, n.theta, {}}, workspace, vertices, joints);
     benchmark::DoNotOptimize(vertices.data());
   }
-  const std::size_t shapes = 10 + (bent == 0 ? 0 : 9 * (bent - 1));
-  state.SetBytesProcessed(state.iterations() *
-                          static_cast<std::int64_t>(shapes * vertices.size() * sizeof(float)));
 }
-BENCHMARK(smpl_forward)->Arg(24)->Arg(0)->Unit(benchmark::kMicrosecond);
+BENCHMARK_CAPTURE(smpl_forward, shipped, kind::shipped)
+    ->Arg(24)
+    ->Arg(0)
+    ->Unit(benchmark::kMicrosecond);
+BENCHMARK_CAPTURE(smpl_forward, dense, kind::dense)->Arg(24)->Unit(benchmark::kMicrosecond);
+
+/// The peer: all blend shapes as one product with [3 V, 217], the transforms as a sparse one with
+/// [V, 24]. The joints' transforms are given to it, so it has a little less to do.
+void eigen_forward(benchmark::State& state) {
+  const body_model& model = body(kind::shipped);
+  if (model.vertex_count == 0) {
+    state.SkipWithError("weights/body.npz cannot be loaded");
+    return;
+  }
+  using row_major = Eigen::Matrix<float, Eigen::Dynamic, Eigen::Dynamic, Eigen::RowMajor>;
+  const auto count = static_cast<Eigen::Index>(model.vertex_count);
+  const numbers n = draw(24);
+  std::vector<float> joints(72), vertices(3 * model.vertex_count);
+  smpl_workspace workspace(model);
+  smpl<float>(model, {n.beta, n.theta, {}}, workspace, vertices, joints);
+
+  Eigen::MatrixXf directions(3 * count, 217);
+  Eigen::VectorXf coefficients(217);
+  row_major transforms(24, 12);
+  directions << Eigen::Map<const Eigen::MatrixXf>(model.shapedirs.data(), 3 * count, 10),
+      Eigen::Map<const Eigen::MatrixXf>(model.posedirs.data(), 3 * count, 207);
+  for (std::size_t b = 0; b < 10; ++b) coefficients[static_cast<Eigen::Index>(b)] = n.beta[b];
+  for (std::size_t j = 0; j < 24; ++j) {
+    const auto row = static_cast<Eigen::Index>(j);
+    for (std::size_t k = 0; k < 9 && j > 0; ++k) {
+      coefficients[static_cast<Eigen::Index>(10 + 9 * (j - 1) + k)] =
+          workspace.rotations[j].m[k] - (k % 4 == 0 ? 1.0F : 0.0F);
+    }
+    for (Eigen::Index i = 0; i < 12; ++i) {
+      transforms(row, i) = workspace.transforms[16 * j + 4 * static_cast<std::size_t>(i % 4) +
+                                                static_cast<std::size_t>(i / 4)];
+    }
+  }
+  std::vector<Eigen::Triplet<float>> entries;
+  for (std::size_t i = 0; i < model.skin_weight.size(); ++i) {
+    if (model.skin_weight[i] == 0) continue;
+    entries.emplace_back(static_cast<int>(i / model.influences), model.skin_joint[i],
+                         model.skin_weight[i]);
+  }
+  Eigen::SparseMatrix<float, Eigen::RowMajor> weights(count, 24);
+  weights.setFromTriplets(entries.begin(), entries.end());
+  const Eigen::Map<const Eigen::VectorXf> rest(model.v_template.data(), 3 * count);
+
+  Eigen::VectorXf blended(3 * count);
+  row_major of_vertex(count, 12);
+  row_major out(count, 3);
+  for (auto _ : state) {
+    blended = rest;
+    blended.noalias() += directions * coefficients;
+    of_vertex.noalias() = weights * transforms;
+    for (Eigen::Index v = 0; v < count; ++v) {
+      const Eigen::Map<const Eigen::Matrix<float, 3, 4, Eigen::RowMajor>> g(of_vertex.data() +
+                                                                            12 * v);
+      out.row(v) = (g.leftCols<3>() * blended.segment<3>(3 * v) + g.col(3)).transpose();
+    }
+    benchmark::DoNotOptimize(out.data());
+  }
+  const Eigen::Map<const row_major> ours(vertices.data(), count, 3);
+  state.counters["difference_m"] = static_cast<double>((out - ours).cwiseAbs().maxCoeff());
+}
+BENCHMARK(eigen_forward)->Unit(benchmark::kMicrosecond);
 
 void rodrigues_24(benchmark::State& state) {
   std::mt19937 random(1);

@@ -436,3 +436,92 @@ TEST_CASE("faces that cannot be drawn are left out and counted") {
   std::vector<std::uint8_t> mask(256);
   CHECK(rasterize_silhouette({corners, faces}, 16, 16, mask) == 2);
 }
+
+TEST_CASE("batches and tiles draw what the plain walk over one face after another draws") {
+  std::mt19937 random(6);
+  std::uniform_real_distribution<double> uniform(0, 1);
+  const auto plain = [](const mesh& m, int width, int height, const raster_options& options) {
+    std::vector<std::uint8_t> mask(static_cast<std::size_t>(width * height), 7);
+    const kernel::raster_window window{0, std::max(0, options.first_row), width,
+                                       std::min(height, options.last_row)};
+    for (std::size_t f = 0; f < m.triangles.size(); f += 3) {
+      std::array<kernel::raster_point, 3> p;
+      for (std::size_t k = 0; k < 3; ++k) {
+        const float* const corner = m.vertices.data() + 3 * m.triangles[f + k];
+        p[k] = kernel::raster_snap(corner[0], corner[1]);
+      }
+      const std::int64_t area = kernel::raster_area(p[0], p[1], p[2]);
+      if (options.cull == cull_mode::back && area > 0) continue;
+      if (options.cull == cull_mode::front && area < 0) continue;
+      kernel::raster_scan(p[0], p[1], p[2], area, window, [&](int x, int y, float, float, float) {
+        mask[static_cast<std::size_t>(y * width + x)] = 9;
+      });
+    }
+    return mask;
+  };
+  const std::array<std::array<int, 2>, 9> sizes{
+      {{1, 1}, {2, 3}, {3, 9}, {9, 3}, {4, 4}, {5, 5}, {7, 13}, {64, 48}, {201, 150}}};
+  for (int i = 0; i < 400; ++i) {
+    const auto [width, height] = sizes[static_cast<std::size_t>(i) % sizes.size()];
+    // From less than a pixel to more than the picture, on and off the grid of 1/256 pixel, at
+    // pixel centres and halfway between two places on the grid; some without an area.
+    const double extent = std::exp2(-2 + 11 * uniform(random));
+    const auto rounded = [&](double v) {
+      const int kind = static_cast<int>(4 * uniform(random));
+      return kind == 0   ? std::floor(v) + 0.5
+             : kind == 1 ? std::floor(8 * v) / 8
+             : kind == 2 ? (std::floor(256 * v) + 0.5) / 256
+                         : v;
+    };
+    mesh m;
+    const int faces = 1 + static_cast<int>(200 * uniform(random));
+    for (int f = 0; f < faces; ++f) {
+      const double x = 1.4 * width * (uniform(random) - 0.15);
+      const double y = 1.4 * height * (uniform(random) - 0.15);
+      for (int k = 0; k < 3; ++k) {
+        m.add(rounded(x + extent * (uniform(random) - 0.5)),
+              rounded(y + extent * (uniform(random) - 0.5)), 1 + uniform(random));
+      }
+      const auto first = static_cast<std::uint32_t>(3 * f);
+      m.face(first, first + 1, f % 16 == 5 ? first : first + 2);
+    }
+    raster_options options;
+    options.cull = i % 3 == 0 ? cull_mode::none : i % 3 == 1 ? cull_mode::back : cull_mode::front;
+    if (i % 4 == 1) {
+      options.first_row = static_cast<int>(height * uniform(random));
+      options.last_row = options.first_row + static_cast<int>(height * uniform(random));
+    }
+    const std::vector<std::uint8_t> expected = plain(m, width, height, options);
+    std::vector<std::uint8_t> mask(expected.size(), 7);
+    CHECK(rasterize_silhouette(m.view(), width, height, mask, 9, options) == 0);
+    CHECK(mask == expected);
+    picture depths(width, height);
+    CHECK(rasterize(m.view(), depths.target(), options) == 0);
+    std::size_t wrong = 0;
+    for (std::size_t p = 0; p < expected.size(); ++p) {
+      wrong += (depths.face[p] >= 0) != (expected[p] == 9);
+    }
+    CHECK(wrong == 0);
+  }
+}
+
+TEST_CASE("coordinates are snapped to the nearest place on the grid, ties upwards") {
+  std::mt19937 random(7);
+  std::uniform_real_distribution<double> uniform(-1, 1);
+  const auto exact = [](float v) { return std::floor(256 * static_cast<double>(v) + 0.5); };
+  std::size_t wrong = 0;
+  for (int i = 0; i < 100000; ++i) {
+    const double v = std::exp2(20 * std::abs(uniform(random))) * uniform(random);
+    // The floats around a tie are where one rounding too many would show.
+    const auto tie = static_cast<float>((std::floor(256 * v) + 0.5) / 256);
+    for (const float x :
+         {static_cast<float>(v), tie, std::nextafter(tie, -2e6F), std::nextafter(tie, 2e6F)}) {
+      wrong += static_cast<double>(kernel::raster_snap(x)) != exact(x);
+    }
+  }
+  for (const float x : {0.0F, -0.0F, kernel::raster_coordinate_limit,
+                        -kernel::raster_coordinate_limit, 1e-30F, -1e-30F}) {
+    wrong += static_cast<double>(kernel::raster_snap(x)) != exact(x);
+  }
+  CHECK(wrong == 0);
+}

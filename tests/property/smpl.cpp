@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <limits>
 #include <map>
 #include <random>
 #include <string>
@@ -57,6 +58,87 @@ double difference(const std::vector<double>& a, const std::vector<double>& b) {
 }
 
 constexpr const char* small = "/tests/golden/data/body_small.npz";
+
+struct made_body {
+  std::size_t vertices;
+  std::size_t shapes;
+  std::size_t influences;
+  double filled;  ///< how many of a joint's pose directions' vertices are not zero
+};
+
+/// A body of random numbers, the same in both precisions.
+basic_body_model<double> make_body(const made_body& size, std::mt19937& random) {
+  basic_body_model<double> model;
+  const auto numbers = [&](std::size_t count, double deviation) {
+    std::vector<double> out = random_numbers(random, count, deviation);
+    for (double& v : out) v = static_cast<double>(static_cast<float>(v));
+    return out;
+  };
+  std::uniform_real_distribution<double> uniform(0, 1);
+  model.vertex_count = size.vertices;
+  model.shape_count = size.shapes;
+  model.influences = size.influences;
+  model.parents.assign(smpl_parents.begin(), smpl_parents.end());
+  model.v_template = numbers(3 * size.vertices, 1);
+  model.shapedirs = numbers(size.shapes * 3 * size.vertices, 0.01);
+  model.posedirs = numbers(207 * 3 * size.vertices, 0.01);
+  for (std::size_t j = 0; j < 23; ++j) {
+    for (std::size_t i = 0; i < 3 * size.vertices; i += 3) {
+      if (uniform(random) < size.filled) continue;
+      for (std::size_t d = 9 * j; d < 9 * (j + 1); ++d) {
+        std::fill_n(model.posedirs.begin() + static_cast<std::ptrdiff_t>(3 * d * size.vertices + i),
+                    3, 0.0);
+      }
+    }
+  }
+  model.joint_template = numbers(72, 0.3);
+  model.joint_directions = numbers(72 * size.shapes, 0.01);
+  for (std::size_t v = 0; v < size.vertices; ++v) {
+    // Any number of weights up to the most, in any joints, the rest of the row zero.
+    const std::size_t used = 1 + static_cast<std::size_t>(random()) % size.influences;
+    for (std::size_t i = 0; i < size.influences; ++i) {
+      model.skin_joint.push_back(static_cast<std::uint8_t>(i < used ? random() % 24 : 0));
+      model.skin_weight.push_back(i < used ? static_cast<double>(1 / static_cast<float>(used)) : 0);
+    }
+  }
+  return model;
+}
+
+body_model narrowed(const basic_body_model<double>& wide) {
+  const auto narrow = [](const std::vector<double>& from) {
+    return std::vector<float>(from.begin(), from.end());
+  };
+  body_model model;
+  model.vertex_count = wide.vertex_count;
+  model.shape_count = wide.shape_count;
+  model.influences = wide.influences;
+  model.parents = wide.parents;
+  model.v_template = narrow(wide.v_template);
+  model.shapedirs = narrow(wide.shapedirs);
+  model.posedirs = narrow(wide.posedirs);
+  model.joint_template = narrow(wide.joint_template);
+  model.joint_directions = narrow(wide.joint_directions);
+  model.skin_joint = wide.skin_joint;
+  model.skin_weight = narrow(wide.skin_weight);
+  return model;
+}
+
+struct posed_floats {
+  std::vector<float> vertices;
+  std::vector<float> joints;
+  std::vector<float> v_posed;
+};
+
+posed_floats pose(const body_model& model, const std::vector<float>& beta,
+                  const std::vector<float>& theta, vec3<float> translation) {
+  smpl_workspace workspace(model);
+  posed_floats out{std::vector<float>(3 * model.vertex_count), std::vector<float>(72), {}};
+  smpl<float>(model, {beta, theta, translation}, workspace, out.vertices, out.joints);
+  out.v_posed = workspace.v_posed;
+  return out;
+}
+
+std::vector<double> widened(const std::vector<float>& from) { return {from.begin(), from.end()}; }
 
 }  // namespace
 
@@ -202,4 +284,71 @@ TEST_CASE("rotation matrices and axis-angles give the same body") {
   smpl<double>(model, beta, std::span<const mat3<double>, 24>(rotations), {}, workspace, vertices,
                joints);
   CHECK(difference(vertices, pose(model, beta, theta).vertices) == 0);
+}
+
+TEST_CASE("the vectors' way is the plain way in double, for bodies of any size") {
+  std::mt19937 random(7);
+  const auto check = [&](const made_body& size) {
+    CAPTURE(size.vertices);
+    CAPTURE(size.shapes);
+    CAPTURE(size.influences);
+    const basic_body_model<double> exact = make_body(size, random);
+    const body_model model = narrowed(exact);
+    for (const bool turned : {true, false}) {
+      const std::vector<double> drawn = random_numbers(
+          random, size.shapes, 1 / std::sqrt(1.0 + static_cast<double>(size.shapes)));
+      const std::vector<float> beta(drawn.begin(), drawn.end());
+      std::vector<float> theta(72);
+      for (std::size_t i = 0; i < 72 && turned; ++i) {
+        theta[i] = i % 7 < 3 ? 0.0F : static_cast<float>(random_numbers(random, 1, 0.7)[0]);
+      }
+      const posed expected = pose(exact, widened(beta), widened(theta), {0.5, -0.25, 2});
+      const posed_floats found = pose(model, beta, theta, {0.5F, -0.25F, 2});
+      CHECK(difference(widened(found.v_posed), expected.v_posed) < 5e-6);
+      CHECK(difference(widened(found.vertices), expected.vertices) < 2e-5);
+      CHECK(difference(widened(found.joints), expected.joints) < 2e-5);
+    }
+  };
+  for (const std::size_t vertices : {1U, 2U, 5U, 31U, 32U, 33U, 50U, 63U, 64U, 65U, 97U, 200U}) {
+    for (const double filled : {0.0, 0.03, 1.0}) check({vertices, 10, 4, filled});
+  }
+  for (const std::size_t shapes : {0U, 1U, 300U}) check({77, shapes, 4, 0.1});
+  for (const std::size_t influences : {1U, 2U, 3U, 5U, 8U, 24U}) check({70, 10, influences, 0.1});
+}
+
+TEST_CASE("a number that is not one spoils what hangs on it") {
+  std::mt19937 random(8);
+  const body_model model = narrowed(make_body({75, 10, 4, 0.2}, random));
+  const float nan = std::numeric_limits<float>::quiet_NaN();
+  const std::vector<float> beta(10, 0.5F);
+  const std::vector<float> theta(72, 0.1F);
+  const auto all_nan = [](const std::vector<float>& values) {
+    return std::all_of(values.begin(), values.end(), [](float v) { return std::isnan(v); });
+  };
+  std::vector<float> bad_beta = beta;
+  bad_beta[3] = nan;
+  CHECK(all_nan(pose(model, bad_beta, theta, {}).vertices));
+  CHECK(all_nan(pose(model, bad_beta, theta, {}).joints));
+  std::vector<float> bad_theta = theta;
+  bad_theta[1] = nan;
+  CHECK(all_nan(pose(model, beta, bad_theta, {}).vertices));
+  CHECK(all_nan(pose(model, beta, theta, {nan, nan, nan}).vertices));
+
+  bad_theta = theta;
+  bad_theta[3 * smpl24::l_elbow] = nan;
+  const posed_floats found = pose(model, beta, bad_theta, {});
+  const posed_floats sound = pose(model, beta, theta, {});
+  for (std::size_t v = 0; v < model.vertex_count; ++v) {
+    bool hangs = false;
+    for (std::size_t i = 0; i < 4 && model.skin_weight[4 * v + i] != 0; ++i) {
+      const int joint = model.skin_joint[4 * v + i];
+      hangs |= joint == smpl24::l_elbow || joint == smpl24::l_wrist || joint == smpl24::l_hand;
+    }
+    for (std::size_t k = 0; k < 3; ++k) {
+      if (hangs) CHECK(std::isnan(found.vertices[3 * v + k]));
+      if (!hangs && !std::isnan(found.v_posed[3 * v])) {
+        CHECK(found.vertices[3 * v + k] == sound.vertices[3 * v + k]);
+      }
+    }
+  }
 }

@@ -3,12 +3,14 @@
 #include <algorithm>
 #include <array>
 #include <cstddef>
+#include <cstdint>
 #include <span>
 #include <vector>
 
 #include "maquette/body/body_model.hpp"
 #include "maquette/body/rotation.hpp"
 #include "maquette/core/assert.hpp"
+#include "maquette/kernel/skinning.hpp"
 
 namespace maquette {
 
@@ -18,15 +20,20 @@ struct basic_smpl_workspace {
   std::array<mat3<T>, 24> rotations;        ///< R_j, relative to the parent
   std::array<vec3<T>, 24> rest_joints;      ///< J of the unposed, shaped body
   std::array<mat3<T>, 24> world_rotations;  ///< rotation of G_j
-  std::array<T, 24 * 12> transforms;        ///< [24, 3, 4] G'_j: rest position to posed position
+  std::array<T, 24 * 16> transforms{};      ///< [24, 4, 4] columns of G'_j: rest position to posed
   std::vector<T> v_posed;                   ///< [V, 3] shape and pose blended, before skinning
   std::vector<T> coefficients;              ///< of the blend shapes in use
   std::vector<const T*> directions;         ///< the blend shapes in use
+  std::vector<std::uint32_t> live_groups;  ///< joints whose pose moves a block of vertices, as bits
 
+  /// For the model as it is now: its zeros are looked for here, once.
   explicit basic_smpl_workspace(const basic_body_model<T>& model)
       : v_posed(3 * model.vertex_count),
         coefficients(model.shape_count + basic_body_model<T>::pose_feature_count),
-        directions(coefficients.size()) {}
+        directions(coefficients.size()),
+        live_groups(kernel::skin_blocks(model.vertex_count)) {
+    kernel::find_live_groups(model.vertex_count, 9, model.posedirs.data(), live_groups.data());
+  }
 };
 
 using smpl_workspace = basic_smpl_workspace<float>;
@@ -41,43 +48,6 @@ struct basic_smpl_parameters {
 };
 
 using smpl_parameters = basic_smpl_parameters<float>;
-
-namespace detail {
-
-/// out = base + sum_d coefficients[d] * directions[d], each of `size` numbers; in blocks that stay
-/// in the first-level cache, four directions a pass.
-template <class T>
-void blend(const T* base, std::span<const T> coefficients, const T* const* directions,
-           std::size_t size, T* out) {
-  constexpr std::size_t block = 4096;
-  for (std::size_t begin = 0; begin < size; begin += block) {
-    const std::size_t count = std::min(block, size - begin);
-    T sum[block];
-    std::copy_n(base + begin, count, sum);
-    std::size_t d = 0;
-    for (; d + 4 <= coefficients.size(); d += 4) {
-      const T c0 = coefficients[d];
-      const T c1 = coefficients[d + 1];
-      const T c2 = coefficients[d + 2];
-      const T c3 = coefficients[d + 3];
-      const T* const p0 = directions[d] + begin;
-      const T* const p1 = directions[d + 1] + begin;
-      const T* const p2 = directions[d + 2] + begin;
-      const T* const p3 = directions[d + 3] + begin;
-      for (std::size_t i = 0; i < count; ++i) {
-        sum[i] += (c0 * p0[i] + c1 * p1[i]) + (c2 * p2[i] + c3 * p3[i]);
-      }
-    }
-    for (; d < coefficients.size(); ++d) {
-      const T c = coefficients[d];
-      const T* const p = directions[d] + begin;
-      for (std::size_t i = 0; i < count; ++i) sum[i] += c * p[i];
-    }
-    std::copy_n(sum, count, out + begin);
-  }
-}
-
-}  // namespace detail
 
 /// SMPL with the joints' rotations as matrices [24], each relative to its parent, root first.
 ///
@@ -106,15 +76,17 @@ void smpl(const basic_body_model<T>& model, std::span<const T> beta,
     workspace.coefficients[used] = coefficient;
     workspace.directions[used++] = direction;
   };
+  kernel::blend_shapes<T> shapes{model.v_template.data(), workspace.coefficients.data(),
+                                 workspace.directions.data()};
   for (std::size_t b = 0; b < beta.size(); ++b) use(beta[b], model.shapedirs.data() + b * size);
   for (std::size_t j = 1; j < 24; ++j) {
+    shapes.groups[j] = static_cast<std::uint32_t>(used);
     for (std::size_t k = 0; k < 9; ++k) {
       const T identity = k % 4 == 0 ? T{1} : T{0};
       use(workspace.rotations[j].m[k] - identity, model.posedirs.data() + (9 * (j - 1) + k) * size);
     }
   }
-  detail::blend(model.v_template.data(), std::span<const T>(workspace.coefficients).first(used),
-                workspace.directions.data(), size, workspace.v_posed.data());
+  shapes.groups[24] = static_cast<std::uint32_t>(used);
 
   std::array<vec3<T>, 24>& rest = workspace.rest_joints;
   std::array<vec3<T>, 24> posed;
@@ -136,30 +108,21 @@ void smpl(const basic_body_model<T>& model, std::span<const T> beta,
       posed[j] = posed[p] + workspace.world_rotations[p] * (rest[j] - rest[p]);
     }
     const vec3<T> offset = posed[j] - world * rest[j];
-    T* const g = workspace.transforms.data() + 12 * j;
+    T* const g = workspace.transforms.data() + 16 * j;
     for (std::size_t row = 0; row < 3; ++row) {
-      for (std::size_t column = 0; column < 3; ++column) g[4 * row + column] = world(row, column);
-      g[4 * row + 3] = offset[row];
+      for (std::size_t column = 0; column < 3; ++column) g[4 * column + row] = world(row, column);
+      g[12 + row] = offset[row];
       joints[3 * j + row] = posed[j][row] + translation[row];
     }
   }
 
-  const T* const transforms = workspace.transforms.data();
-  const std::size_t influences = model.influences;
-  for (std::size_t v = 0; v < model.vertex_count; ++v) {
-    const std::uint8_t* const joint = model.skin_joint.data() + v * influences;
-    const T* const weight = model.skin_weight.data() + v * influences;
-    T g[12]{};
-    for (std::size_t i = 0; i < influences && weight[i] != T{0}; ++i) {
-      const T* const from = transforms + 12 * std::size_t{joint[i]};
-      for (std::size_t k = 0; k < 12; ++k) g[k] += weight[i] * from[k];
-    }
-    const T* const p = workspace.v_posed.data() + 3 * v;
-    T* const out = vertices.data() + 3 * v;
-    out[0] = g[0] * p[0] + g[1] * p[1] + g[2] * p[2] + g[3] + translation.x;
-    out[1] = g[4] * p[0] + g[5] * p[1] + g[6] * p[2] + g[7] + translation.y;
-    out[2] = g[8] * p[0] + g[9] * p[1] + g[10] * p[2] + g[11] + translation.z;
-  }
+  const kernel::skin_weights<T> skin{model.influences,
+                                     model.skin_joint.data(),
+                                     model.skin_weight.data(),
+                                     workspace.transforms.data(),
+                                     {translation.x, translation.y, translation.z}};
+  kernel::blend_and_skin(model.vertex_count, shapes, workspace.live_groups.data(), skin,
+                         workspace.v_posed.data(), vertices.data());
 }
 
 /// SMPL with the pose as axis-angle: see the overload above.

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 #include <cstddef>
+#include <cstdint>
 
 /// Vectors of float as wide as the compiler's flags allow; one lane where the compiler has no
 /// vector extension or MAQUETTE_SCALAR is defined.
@@ -35,6 +36,35 @@ MAQUETTE_INLINE vector broadcast(float value) { return value - vector{}; }
 /// Asks for the line of memory at an address that will be read soon; any address will do.
 MAQUETTE_INLINE void prefetch(const float* address) { __builtin_prefetch(address); }
 
+/// Four floats on every processor: a point or a matrix's column with a lane to spare.
+typedef float quad __attribute__((vector_size(4 * sizeof(float))));
+typedef float unaligned_quad
+    __attribute__((vector_size(4 * sizeof(float)), aligned(alignof(float)), may_alias));
+
+MAQUETTE_INLINE quad load_quad(const float* from) {
+  return *reinterpret_cast<const unaligned_quad*>(from);
+}
+MAQUETTE_INLINE quad broadcast_quad(float value) { return value - quad{}; }
+
+/// As many 32-bit integers as a vector has floats, and as many bytes.
+typedef std::int32_t integers __attribute__((vector_size(width * sizeof(std::int32_t))));
+typedef std::int8_t bytes __attribute__((vector_size(width)));
+
+/// 0, 1, 2 and so on: the lanes' own numbers.
+MAQUETTE_INLINE integers lane_numbers() {
+  integers numbers{};
+  for (int i = 0; i < width; ++i) numbers[i] = i;
+  return numbers;
+}
+
+/// -1 in the lanes that are not negative, 0 in the others.
+MAQUETTE_INLINE bytes not_negative(integers value) {
+  return __builtin_convertvector(value >= 0, bytes);
+}
+
+/// Asks for the cache line at `from`, which will be read soon; any address may be given.
+MAQUETTE_INLINE void prefetch(const float* from) { __builtin_prefetch(from); }
+
 #else
 #define MAQUETTE_INLINE inline
 #define MAQUETTE_NOINLINE
@@ -45,6 +75,32 @@ using vector = float;
 MAQUETTE_INLINE vector load(const float* from) { return *from; }
 MAQUETTE_INLINE void store(float* to, vector value) { *to = value; }
 MAQUETTE_INLINE vector broadcast(float value) { return value; }
+MAQUETTE_INLINE void prefetch(const float*) {}
+
+struct quad {
+  float lanes[4]{};
+
+  float operator[](int i) const { return lanes[i]; }
+  quad& operator+=(const quad& b) {
+    for (int i = 0; i < 4; ++i) lanes[i] += b.lanes[i];
+    return *this;
+  }
+  friend quad operator+(quad a, const quad& b) { return a += b; }
+  friend quad operator*(quad a, const quad& b) {
+    for (int i = 0; i < 4; ++i) a.lanes[i] *= b.lanes[i];
+    return a;
+  }
+};
+
+MAQUETTE_INLINE quad load_quad(const float* from) { return {{from[0], from[1], from[2], from[3]}}; }
+MAQUETTE_INLINE quad broadcast_quad(float value) { return {{value, value, value, value}}; }
+
+using integers = std::int32_t;
+using bytes = std::int8_t;
+
+MAQUETTE_INLINE integers lane_numbers() { return 0; }
+MAQUETTE_INLINE bytes not_negative(integers value) { return value >= 0 ? -1 : 0; }
+
 MAQUETTE_INLINE void prefetch(const float*) {}
 
 #endif

@@ -21,7 +21,7 @@ namespace maquette {
 
 /// How `refine_pose` weighs its terms. Pixels are those of a crop of 256.
 struct refine_options {
-  double sigma = 20;              ///< robust scale of a joint's error, pixels
+  double sigma = 10;              ///< robust scale of a joint's error, pixels
   double least_confidence = 0.2;  ///< joints seen with less do not count
   double anchor = 20;             ///< pixels that one radian from the start costs, at stiffness 1
   double depth_anchor = 200;      ///< pixels that doubling the distance costs

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cstddef>
 #include <cstdint>
+#include <utility>
 
 /// Scan conversion of one triangle: which pixels it covers, exactly, and where inside the triangle
 /// each of them lies.
@@ -40,13 +41,17 @@ struct raster_point {
          y >= -raster_coordinate_limit && y <= raster_coordinate_limit;
 }
 
-/// Snaps pixel coordinates to the grid: floor(256 x + 1/2); needs `raster_representable(x, y)`.
+/// Snaps a pixel coordinate to the grid: floor(256 v + 1/2), exactly; for what the grid can hold.
+[[nodiscard]] inline std::int32_t raster_snap(float v) noexcept {
+  const float scaled = static_cast<float>(raster_subpixels) * v;
+  const auto truncated = static_cast<std::int32_t>(scaled);
+  const float fraction = scaled - static_cast<float>(truncated);  // exact, in (-1, 1)
+  return truncated + std::int32_t{fraction >= 0.5F} - std::int32_t{fraction < -0.5F};
+}
+
+/// Snaps pixel coordinates to the grid; needs `raster_representable(x, y)`.
 [[nodiscard]] inline raster_point raster_snap(float x, float y) noexcept {
-  constexpr std::int32_t shift = std::int32_t{1} << 28;  // makes truncation a floor
-  constexpr double bias = 0.5 + static_cast<double>(shift);
-  constexpr double scale = static_cast<double>(raster_subpixels);
-  return {static_cast<std::int32_t>(static_cast<double>(x) * scale + bias) - shift,
-          static_cast<std::int32_t>(static_cast<double>(y) * scale + bias) - shift};
+  return {raster_snap(x), raster_snap(y)};
 }
 
 /// Twice the signed area in grid units: positive when a, b, c turn clockwise on the screen (y
@@ -92,18 +97,15 @@ struct raster_edge {
   }
 };
 
-/// Calls `sink(x, y, b0, b1, b2)` for each covered pixel of the triangle inside `window`; b are the
-/// barycentrics of the pixel centre on the screen (not yet perspective-correct), in the order of
-/// the corners a, b, c as given.
+/// Calls `sink(x, y, b0, b1, b2)` for each covered pixel of the triangle inside `box`, which lies
+/// within `raster_bounds`; b are the barycentrics of the pixel centre on the screen (not yet
+/// perspective-correct), in the order of the corners a, b, c as given.
 ///
-/// `area` is `raster_area(a, b, c)`; either sign is drawn, zero draws nothing. A sink that ignores
-/// b costs no division.
+/// `area` is `raster_area(a, b, c)`; either sign is drawn, zero may not be given. A sink that
+/// ignores b costs no division.
 template <class Sink>
-inline void raster_scan(raster_point a, raster_point b, raster_point c, std::int64_t area,
-                        const raster_window& window, Sink&& sink) noexcept {
-  if (area == 0) return;
-  const raster_window box = raster_bounds(a, b, c, window);
-  if (box.left >= box.right || box.top >= box.bottom) return;
+inline void raster_scan_box(raster_point a, raster_point b, raster_point c, std::int64_t area,
+                            const raster_window& box, Sink&& sink) noexcept {
   const bool clockwise = area > 0;
   const raster_point second = clockwise ? b : c;
   const raster_point third = clockwise ? c : b;
@@ -138,6 +140,17 @@ inline void raster_scan(raster_point a, raster_point b, raster_point c, std::int
     opposite_second.value += opposite_second.step_y;
     opposite_third.value += opposite_third.step_y;
   }
+}
+
+/// `raster_scan_box` within the triangle's bounds inside `window`; draws nothing for an area of
+/// zero.
+template <class Sink>
+inline void raster_scan(raster_point a, raster_point b, raster_point c, std::int64_t area,
+                        const raster_window& window, Sink&& sink) noexcept {
+  if (area == 0) return;
+  const raster_window box = raster_bounds(a, b, c, window);
+  if (box.left >= box.right || box.top >= box.bottom) return;
+  raster_scan_box(a, b, c, area, box, std::forward<Sink>(sink));
 }
 
 }  // namespace maquette::kernel

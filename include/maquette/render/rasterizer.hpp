@@ -1,12 +1,15 @@
 #pragma once
 
 #include <algorithm>
+#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <limits>
 #include <span>
 
 #include "maquette/kernel/raster.hpp"
+#include "maquette/kernel/raster_batch.hpp"
+#include "maquette/kernel/raster_cover.hpp"
 
 namespace maquette {
 
@@ -44,47 +47,47 @@ struct raster_options {
 
 namespace detail {
 
-struct raster_corners {
-  const float* a;
-  const float* b;
-  const float* c;
-};
-
-/// Walks the drawable faces of a mesh and hands `(face, corners, snapped a, b, c, area)` to `draw`;
-/// returns how many faces had to be dropped (bad index, NaN, too near, too far off the screen).
+/// Walks the faces of a mesh in batches and hands `(first face, batch, places)` to `draw`: the
+/// places in the batch, in order, of faces that may cover a pixel of the window; returns how many
+/// faces had to be dropped (bad index, NaN, too near, too far off the screen).
 template <class Draw>
-inline std::size_t for_each_drawable_face(const raster_mesh& mesh, const raster_options& options,
-                                          Draw&& draw) noexcept {
+inline std::size_t for_each_batch(const raster_mesh& mesh, const raster_options& options,
+                                  const kernel::raster_window& window, Draw&& draw) noexcept {
+  using batch_type = kernel::raster_batch;
+  const kernel::raster_rules rules{options.near_plane, options.cull != cull_mode::back,
+                                   options.cull != cull_mode::front};
   const std::size_t vertex_count = mesh.vertices.size() / 3;
   const std::size_t face_count = mesh.triangles.size() / 3;
   std::size_t dropped = 0;
-  for (std::size_t face = 0; face < face_count; ++face) {
-    const std::uint32_t* index = mesh.triangles.data() + 3 * face;
-    if (index[0] >= vertex_count || index[1] >= vertex_count || index[2] >= vertex_count) {
-      ++dropped;
-      continue;
+  batch_type batch;
+  for (std::size_t first = 0; first < face_count; first += batch_type::capacity) {
+    const std::size_t count = std::min(batch_type::capacity, face_count - first);
+    for (std::size_t i = 0; i < count; ++i) {
+      const std::uint32_t* const index = mesh.triangles.data() + 3 * (first + i);
+      if (index[0] >= vertex_count || index[1] >= vertex_count || index[2] >= vertex_count) {
+        batch.leave_out(i);
+        continue;
+      }
+      for (std::size_t k = 0; k < 3; ++k) {
+        const float* const p = mesh.vertices.data() + 3 * std::size_t{index[k]};
+        batch.x[k][i] = p[0];
+        batch.y[k][i] = p[1];
+        batch.z[k][i] = p[2];
+      }
     }
-    const raster_corners corner{mesh.vertices.data() + 3 * std::size_t{index[0]},
-                                mesh.vertices.data() + 3 * std::size_t{index[1]},
-                                mesh.vertices.data() + 3 * std::size_t{index[2]}};
-    constexpr float far_limit = std::numeric_limits<float>::max();
-    const auto usable = [&](const float* p) {
-      return p[2] >= options.near_plane && p[2] <= far_limit && p[2] > 0.0F &&
-             kernel::raster_representable(p[0], p[1]);
-    };
-    if (!usable(corner.a) || !usable(corner.b) || !usable(corner.c)) {
-      ++dropped;
-      continue;
+    for (std::size_t i = count; i < batch_type::capacity; ++i) batch.leave_out(i);
+    batch.prepare(rules, window);
+    // Gathered without a branch: which faces are seen is hard to foresee.
+    std::array<std::uint8_t, batch_type::capacity> places;
+    std::size_t seen = 0;
+    std::size_t usable = 0;
+    for (std::size_t i = 0; i < batch_type::capacity; ++i) {
+      places[seen] = static_cast<std::uint8_t>(i);
+      seen += static_cast<std::size_t>(batch.seen[i]);
+      usable += static_cast<std::size_t>(batch.usable[i]);
     }
-    const kernel::raster_point a = kernel::raster_snap(corner.a[0], corner.a[1]);
-    const kernel::raster_point b = kernel::raster_snap(corner.b[0], corner.b[1]);
-    const kernel::raster_point c = kernel::raster_snap(corner.c[0], corner.c[1]);
-    const std::int64_t area = kernel::raster_area(a, b, c);
-    if (area == 0 || (options.cull == cull_mode::back && area > 0) ||
-        (options.cull == cull_mode::front && area < 0)) {
-      continue;
-    }
-    draw(face, corner, a, b, c, area);
+    dropped += count - usable;
+    draw(first, batch, std::span<const std::uint8_t>(places).first(seen));
   }
   return dropped;
 }
@@ -97,8 +100,8 @@ inline std::size_t for_each_drawable_face(const raster_mesh& mesh, const raster_
 
 [[nodiscard]] inline kernel::raster_window raster_rows(std::int32_t width, std::int32_t height,
                                                        const raster_options& options) noexcept {
-  return {0, std::max<std::int32_t>(0, options.first_row), width,
-          std::min(height, options.last_row)};
+  const std::int32_t top = std::max<std::int32_t>(0, options.first_row);
+  return {0, top, width, std::max(top, std::min(height, options.last_row))};
 }
 
 }  // namespace detail
@@ -132,15 +135,13 @@ inline std::size_t rasterize(const raster_mesh& mesh, const raster_target& targe
     return mesh.triangles.size() / 3;
   }
   const kernel::raster_window window = detail::raster_rows(target.width, target.height, options);
-  return detail::for_each_drawable_face(
-      mesh, options,
-      [&](std::size_t face, const detail::raster_corners& corner, kernel::raster_point a,
-          kernel::raster_point b, kernel::raster_point c, std::int64_t area) {
-        const float inverse_a = 1.0F / corner.a[2];
-        const float inverse_b = 1.0F / corner.b[2];
-        const float inverse_c = 1.0F / corner.c[2];
-        const auto id = static_cast<std::int32_t>(face) + options.first_face_id;
-        kernel::raster_scan(a, b, c, area, window,
+  const auto draw = [&](std::size_t face, const kernel::raster_batch& batch, std::size_t i) {
+    const float inverse_a = 1.0F / batch.z[0][i];
+    const float inverse_b = 1.0F / batch.z[1][i];
+    const float inverse_c = 1.0F / batch.z[2][i];
+    const auto id = static_cast<std::int32_t>(face) + options.first_face_id;
+    kernel::raster_scan_box(batch.corner(0, i), batch.corner(1, i), batch.corner(2, i),
+                            batch.area[i], batch.box(i),
                             [&](std::int32_t x, std::int32_t y, float s0, float s1, float s2) {
                               const std::size_t pixel = static_cast<std::size_t>(y) *
                                                             static_cast<std::size_t>(target.width) +
@@ -159,7 +160,12 @@ inline std::size_t rasterize(const raster_mesh& mesh, const raster_target& targe
                                 out[2] = w2 * depth;
                               }
                             });
-      });
+  };
+  return detail::for_each_batch(mesh, options, window,
+                                [&](std::size_t first, const kernel::raster_batch& batch,
+                                    std::span<const std::uint8_t> places) {
+                                  for (const std::uint8_t i : places) draw(first + i, batch, i);
+                                });
 }
 
 /// Writes `value` into each pixel of `mask` [height, width] whose centre a face covers: the
@@ -173,15 +179,25 @@ inline std::size_t rasterize_silhouette(const raster_mesh& mesh, std::int32_t wi
                                         const raster_options& options = {}) noexcept {
   if (!detail::raster_holds(width, height, mask.size())) return mesh.triangles.size() / 3;
   const kernel::raster_window window = detail::raster_rows(width, height, options);
-  return detail::for_each_drawable_face(
-      mesh, options,
-      [&](std::size_t, const detail::raster_corners&, kernel::raster_point a,
-          kernel::raster_point b, kernel::raster_point c, std::int64_t area) {
-        kernel::raster_scan(a, b, c, area, window,
-                            [&](std::int32_t x, std::int32_t y, float, float, float) {
-                              mask[static_cast<std::size_t>(y) * static_cast<std::size_t>(width) +
-                                   static_cast<std::size_t>(x)] = value;
-                            });
+  const bool tiled = window.right - window.left >= kernel::cover_columns &&
+                     window.bottom - window.top >= kernel::cover_rows;
+  const auto stride = static_cast<std::size_t>(width);
+  kernel::raster_cover_batch edges;
+  return detail::for_each_batch(
+      mesh, options, window,
+      [&](std::size_t, const kernel::raster_batch& batch, std::span<const std::uint8_t> places) {
+        if (tiled) edges.prepare(batch, window);
+        for (const std::uint8_t i : places) {
+          if (tiled && edges.fits[i] != 0) {
+            kernel::raster_cover(batch, edges, i, window, value, stride, mask.data());
+            continue;
+          }
+          kernel::raster_scan_box(
+              batch.corner(0, i), batch.corner(1, i), batch.corner(2, i), batch.area[i],
+              batch.box(i), [&](std::int32_t x, std::int32_t y, float, float, float) {
+                mask[static_cast<std::size_t>(y) * stride + static_cast<std::size_t>(x)] = value;
+              });
+        }
       });
 }
 
