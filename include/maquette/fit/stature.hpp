@@ -13,7 +13,7 @@
 namespace maquette {
 
 /// How much a body's size in a picture is trusted where it speaks against the shape.
-inline constexpr double size_deviation = 0.08;     ///< of the log of the size as seen
+inline constexpr double size_deviation = 0.05;     ///< of the log of the size as seen
 inline constexpr double largest_size_step = 0.15;  ///< of the log; more is an error of the pose
 
 /// How a body's size depends on its shape.
