@@ -18,6 +18,7 @@ from safetensors.torch import save_file
 
 from networks import Human2D, PosePrior, ShapePrior
 from picture_pool import PicturePool, batch_of
+from posed_bodies import exact
 from training import read_checkpoint
 
 HERE = Path(__file__).resolve().parent
@@ -104,7 +105,7 @@ def check_precision(half, full, pool, count=32):
     rows = np.arange(min(count, len(pool)))
     batch = batch_of(pool, rows, 256, 1.0)
     masks = torch.nn.functional.adaptive_avg_pool2d(batch["masks"][:, None], 64)
-    joints = torch.cat([batch["points"], batch["inside"][..., None].float()], -1).flatten(1)
+    joints = exact(batch["points"], batch["inside"]).flatten(1)
     for name, answer in (("heat maps", lambda one: one["human2d"](batch["pictures"])[-1][0]),
                          ("silhouette", lambda one: one["human2d"](batch["pictures"])[-1][1]),
                          ("pose", lambda one: one["pose_prior"](joints)),
@@ -124,7 +125,7 @@ def self_test_inputs(pool):
     mask = torch.from_numpy(pool.take(np.array([0]), "mask")[0]).float()
     mask = torch.nn.functional.adaptive_avg_pool2d(mask[None], 64)[0].round().to(torch.uint8)
     joints = torch.from_numpy(pool.take(np.array([0]), "joints")[0]).float()
-    joints = torch.cat([joints[:, :2] / 128 - 1, (joints[:, 2:] > 0).float()], 1).flatten()
+    joints = exact(joints[:, :2] / 128 - 1, joints[:, 2] > 0).flatten()
     return {"selftest.picture": picture, "selftest.mask": mask, "selftest.joints": joints}
 
 

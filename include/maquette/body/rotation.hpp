@@ -147,8 +147,9 @@ template <class T>
 /// The rotation matrix whose first two columns are nearest in turn to x and y (Gram and Schmidt): x
 /// normalised; y less its part along x, normalised; their cross product.
 ///
-/// Columns that fix no rotation (zero, parallel to five digits, not finite) give the identity. Source: Zhou et
-/// al., "On the continuity of rotation representations in neural networks", 2019, eq. 15.
+/// Columns that fix no rotation (zero, parallel to five digits, not finite) give the identity.
+/// Source: Zhou et al., "On the continuity of rotation representations in neural networks", 2019,
+/// eq. 15.
 template <class T>
 [[nodiscard]] mat3<T> orthonormal(vec3<T> x, vec3<T> y) {
   const vec3<T> a = (1 / norm(x)) * x;
