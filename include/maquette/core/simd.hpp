@@ -62,9 +62,6 @@ MAQUETTE_INLINE bytes not_negative(integers value) {
   return __builtin_convertvector(value >= 0, bytes);
 }
 
-/// Asks for the cache line at `from`, which will be read soon; any address may be given.
-MAQUETTE_INLINE void prefetch(const float* from) { __builtin_prefetch(from); }
-
 #else
 #define MAQUETTE_INLINE inline
 #define MAQUETTE_NOINLINE
@@ -100,8 +97,6 @@ using bytes = std::int8_t;
 
 MAQUETTE_INLINE integers lane_numbers() { return 0; }
 MAQUETTE_INLINE bytes not_negative(integers value) { return value >= 0 ? -1 : 0; }
-
-MAQUETTE_INLINE void prefetch(const float*) {}
 
 #endif
 
