@@ -34,6 +34,6 @@ The paper's Table 1, per-vertex on UP-3D, by what PosePrior's loss compares:
 
 {table(["loss", "priors of UP-3D's poses", "priors of CMU's poses"], LOSSES)}
 
-PosePrior here is trained in the paper's order, rotation matrices and then vertices as well; the first row and the last
-have no counterpart that was measured.
+PosePrior here is trained in the paper's order, rotation matrices and then vertices as well; [ablations.md](ablations.md)
+has the first three rows on these pictures. The last has no counterpart that was measured.
 """
