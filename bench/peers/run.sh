@@ -16,7 +16,7 @@ install_dependencies build-essential cmake ninja-build zlib1g-dev libstb-dev lib
 # The newest wheels, or those that are there if none can be had; the driver names the peers that are absent.
 python=$root/.cache/peers/venv/bin/python
 [ -x "$python" ] || python3 -m venv "$root/.cache/peers/venv"
-for wheel in numpy matplotlib safetensors torch onnx onnxruntime openvino ncnn pnnx MNN smplx; do
+for wheel in numpy scipy matplotlib safetensors torch onnx onnxruntime openvino ncnn pnnx MNN smplx; do
   "$python" -m pip install --quiet --disable-pip-version-check --upgrade "$wheel" ||
     echo "run.sh: no newest wheel of $wheel" >&2
 done
