@@ -127,8 +127,8 @@ def picture(results, chosen, path):
         axis.set_title(f"{threads} thread{'s' * (threads > 1)}", fontsize=10)
         axis.spines[["top", "right"]].set_visible(False)
     axes[0][0].set_ylabel("time / maquette's time")
-    axes[0][-1].legend(frameon=False, fontsize=8)
-    figure.tight_layout()
+    figure.legend(*axes[0][0].get_legend_handles_labels(), loc="lower center", ncol=len(chosen.peers), frameon=False, fontsize=8)
+    figure.tight_layout(rect=(0, 0.06, 1, 1))
     figure.savefig(path, dpi=150)
 
 
