@@ -115,7 +115,7 @@ def variant_loss(network, variant, batch, body, with_vertices):
 
 def reprojection(body, rotations, beta, joints):
     """How far the body's joints, scaled and shifted to fit best, are from those seen [B, 16, 3]; weighed by confidence."""
-    _, placed = None, body.mpii_joints(body(rotations, beta)[0])[..., :2]
+    placed = body.mpii_joints(body(rotations, beta)[0])[..., :2]
     weight = joints[..., 2:].clamp_min(0) + 1e-6
     weight = weight / weight.sum(1, keepdim=True)
     a, b = (one - (weight * one).sum(1, keepdim=True) for one in (placed, joints[..., :2]))

@@ -110,8 +110,8 @@ def check_precision(half, full, pool, count=32):
                          ("silhouette", lambda one: one["human2d"](batch["pictures"])[-1][1]),
                          ("pose", lambda one: one["pose_prior"](joints)),
                          ("beta", lambda one: one["shape_prior"](masks))):
-        exact, rounded = answer(full), answer(half)
-        apart = ((rounded - exact).abs().max() / (exact.max() - exact.min())).item()
+        precise, rounded = answer(full), answer(half)
+        apart = ((rounded - precise).abs().max() / (precise.max() - precise.min())).item()
         print(f"{name}: half precision is at most {100 * apart:.2f} % of the range away from float32")
         if not apart <= 0.01:
             raise SystemExit(f"{name}: half precision changes it by {100 * apart:.2f} % of its range, at most 1 % was "

@@ -7,7 +7,7 @@ from photographer.poses import mirrored
 from poses import camera_turns
 from smpl_maths import rotations_of
 
-# Joints of MPII as far outside the crop as this are not told apart: nobody can see them.
+# Joints further outside the crop than this are not told apart: nobody can see them.
 FAR = 1.5
 
 
@@ -57,7 +57,6 @@ def cropped(vertices, joints, random):
         return low + (high - low) * torch.rand(batch, *shape, generator=random)
 
     low, high = vertices.amin(1), vertices.amax(1)
-    extent = (high - low)[:, :2].amax(1)
     near = torch.rand(batch, generator=random) < 0.65
     distance = torch.exp(torch.where(near, uniform(np.log(2.2), np.log(9)), uniform(np.log(9), np.log(45))))
     distance = torch.maximum(distance, 0.6 + high[:, 2] - low[:, 2])

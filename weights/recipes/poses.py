@@ -7,7 +7,6 @@ from scipy.spatial.transform import Rotation
 from tqdm import tqdm
 
 from saving import write_whole
-from smpl_maths import rotations_of
 
 HERE = Path(__file__).resolve().parent
 
