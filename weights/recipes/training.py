@@ -8,6 +8,7 @@ from pathlib import Path
 import torch
 from tqdm import tqdm
 
+from muon import Muon
 from saving import write_whole
 
 
@@ -75,6 +76,8 @@ class Run:
             load_weights(model, read_checkpoint(initial_weights, "averaged")["averaged"], initial_weights)
         if optimizer == "rmsprop":
             self.optimizer = torch.optim.RMSprop(model.parameters(), lr=learning_rate, alpha=0.99)
+        elif optimizer == "muon":
+            self.optimizer = Muon(model.parameters(), learning_rate)
         else:
             self.optimizer = torch.optim.Adam(model.parameters(), lr=learning_rate)
         self.averaged = Averaged(model, averaging)
