@@ -12,7 +12,8 @@ jobs=$(nproc)
 step() { printf '\n== %s\n' "$*"; }
 
 install_dependencies build-essential cmake ninja-build clang zlib1g-dev libstb-dev libeigen3-dev \
-  libxtensor-dev doctest-dev libbenchmark-dev libcli11-dev nlohmann-json3-dev libtinygltf-dev
+  libxtensor-dev doctest-dev libbenchmark-dev libcli11-dev nlohmann-json3-dev libtinygltf-dev \
+  libtbb-dev libomp-dev
 
 build_and_test() { # preset
   step "$1: build"
