@@ -101,10 +101,10 @@ For reference: the same, with the peers allowed to compute in bfloat16 (error be
     if chosen.networks and chosen.avx2:
         text += f"""
 ## Human2D, float32, held to AVX2
-For processors without AVX-512: ours built for AVX2 and FMA (-march=haswell); OpenVINO by ONEDNN_MAX_CPU_ISA and
-OV_CPU_MAX_ISA, where no kernel that it then names is one of AVX-512; MNN as it is; PyTorch by ONEDNN_MAX_CPU_ISA,
-ATEN_CPU_CAPABILITY and TORCHINDUCTOR_CPP_MARCH. ONNX Runtime and ncnn have no such setting and choose their kernels by
-the processor, so that they are left out.
+For processors without AVX-512 (`bench/peers/run.sh --avx2`): ours built for AVX2 and FMA (-march=haswell); OpenVINO by
+ONEDNN_MAX_CPU_ISA and OV_CPU_MAX_ISA, where no kernel that it then names is one of AVX-512; MNN as it is; PyTorch by
+ONEDNN_MAX_CPU_ISA, ATEN_CPU_CAPABILITY and TORCHINDUCTOR_CPP_MARCH. ONNX Runtime and ncnn have no such setting and
+choose their kernels by the processor, so that they are left out.
 
 {networks_text(results.avx2, chosen, False)}
 """
