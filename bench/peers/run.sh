@@ -21,7 +21,8 @@ for wheel in numpy scipy matplotlib safetensors torch onnx onnxruntime openvino 
     echo "run.sh: no newest wheel of $wheel" >&2
 done
 
-workers=(peer_worker peer_worker_avx2 body_worker)
+workers=(peer_worker body_worker)
+[ "$(uname -m)" != x86_64 ] || workers+=(peer_worker_avx2)
 [ ! -e /usr/include/GL/osmesa.h ] || workers+=(mesa_worker)
 (cd "$root" && cmake --preset release >/dev/null && cmake --build --preset release --target "${workers[@]}")
 exec "$python" "$here/compare.py" "$@"
