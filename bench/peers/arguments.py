@@ -53,6 +53,8 @@ def parse(words=None):
                         help="the core at one thread and the first one at more; default 0")
     parser.add_argument("--bf16", action="store_true",
                         help="time the peers in bfloat16 as well, in a table of their own")
+    parser.add_argument("--avx2", action="store_true",
+                        help="time all of them held to AVX2 as well, in a table of their own")
     parser.add_argument("--quick", action="store_true", help="few rounds; writes no page")
     parser.add_argument("--out", type=Path, metavar="FILE.md", help="write the page there, whatever was measured")
     chosen = parser.parse_args(words)

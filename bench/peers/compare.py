@@ -22,15 +22,21 @@ BARS = {False: 5e-3, True: 1e-1}
 # How libgomp's threads wait for work: as it likes, which is to spin for milliseconds and costs seconds a call as soon
 # as another program wants a core, or briefly. The faster way is kept.
 OPENMP, WAITING = ("ncnn", "torch"), ({}, {"GOMP_SPINCOUNT": "2000"})
+# What holds an engine to AVX2, for its own kernels and for oneDNN's; engine.py looks whether it does. The others choose
+# by the processor alone.
+ONEDNN = {"ONEDNN_MAX_CPU_ISA": "AVX2"}
+HELD_TO_AVX2 = {"openvino": ONEDNN | {"OV_CPU_MAX_ISA": "AVX2"}, "mnn": {},
+                "torch": ONEDNN | {"ATEN_CPU_CAPABILITY": "avx2", "TORCHINDUCTOR_CPP_MARCH": "haswell"}}
 
 
 @dataclass
 class Results:
     networks: dict = field(default_factory=dict)  # (network, threads, bf16): entries, ours first
     bodies: list = field(default_factory=list)
+    avx2: dict = field(default_factory=dict)  # as networks, all engines held to AVX2
 
     def disagreements(self):
-        lists = [*self.networks.values(), *(comparison.entries for comparison in self.bodies)]
+        lists = [*self.networks.values(), *self.avx2.values(), *(comparison.entries for comparison in self.bodies)]
         return sum(entry.disagrees for entries in lists for entry in entries)
 
     def slowest_ratio(self):
@@ -56,17 +62,20 @@ def cores_of(first, threads):
     return [(first + i) % os.cpu_count() for i in range(threads)]
 
 
-def compare_network(name, folder, threads, chosen, exported, bf16):
+def compare_network(name, folder, threads, chosen, exported, bf16, avx2=False):
     """The entries, ours first."""
-    print(f"{NETWORKS[name].title}, threads: {threads}{', peers in bf16' if bf16 else ''}", flush=True)
+    print(f"{NETWORKS[name].title}, threads: {threads}{', peers in bf16' if bf16 else ''}{', AVX2' if avx2 else ''}",
+          flush=True)
     error, cores = error_against(np.fromfile(folder / "expected.f64")), cores_of(chosen.core, threads)
     entries, workers = [Entry("maquette")], {}
-    ours = start(entries[0], [PROGRAMS / "peer_worker", name, folder, threads], cores, folder, error, BARS[False])
+    program = PROGRAMS / ("peer_worker_avx2" if avx2 else "peer_worker")
+    ours = start(entries[0], [program, name, folder, threads], cores, folder, error, BARS[False])
     if ours is None:
         raise SystemExit(f"run.sh: maquette, {name}: {entries[0].absent}")
     try:
         for engine in chosen.peers:
-            entry = Entry(engine, absent=exported[engine])
+            held = HELD_TO_AVX2.get(engine) if avx2 else {}
+            entry = Entry(engine, absent=exported[engine] or ("" if held is not None else "cannot be held to AVX2"))
             if entry.absent:
                 print(f"  {engine} is absent: {entry.absent}", file=sys.stderr, flush=True)
                 entries.append(entry)
@@ -76,7 +85,7 @@ def compare_network(name, folder, threads, chosen, exported, bf16):
             for environment in WAITING if engine in OPENMP and threads > 1 else ({},):
                 entry = Entry(engine)
                 worker = start(entry, command + ["--bf16"] * bf16, cores, folder, error, BARS[bf16],
-                               BARS[False] * bf16, environment)
+                               BARS[False] * bf16, held | environment)
                 if worker:
                     entry.about += "".join(f", {name}={value}" for name, value in environment.items())
                     candidates.append((entry, worker))
@@ -106,6 +115,9 @@ def main():
                 for threads in chosen.threads:
                     results.networks[name, threads, bf16] = compare_network(name, folder, threads, chosen, exported,
                                                                             bf16)
+            for threads in chosen.threads if chosen.avx2 else ():
+                results.avx2[name, threads, False] = compare_network(name, folder, threads, chosen, exported, False,
+                                                                     avx2=True)
         for name in chosen.bodies:
             results.bodies.append(bodies.compare(name, Path(scratch), cores_of(chosen.core, 1), chosen.rounds))
     text = page.text_of(results, chosen)

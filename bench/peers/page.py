@@ -37,8 +37,8 @@ def ratio(entry):
     return f"**{middle:.2f}** ({low:.2f} to {high:.2f})"
 
 
-def network_table(results, name, threads, bf16):
-    columns = [results.networks[name, count, bf16] for count in threads]
+def network_table(networks, name, threads, bf16):
+    columns = [networks[name, count, bf16] for count in threads]
     rows = []
     for row in zip(*columns):
         about = "; ".join(dict.fromkeys(entry.about for entry in row if entry.about))
@@ -53,9 +53,9 @@ def network_table(results, name, threads, bf16):
     return table(head + ["relative RMS error", "largest error"], rows)
 
 
-def networks_text(results, chosen, bf16):
+def networks_text(networks, chosen, bf16):
     return "\n\n".join(f"### {NETWORKS[name].title[0].upper()}{NETWORKS[name].title[1:]}\n"
-                       + network_table(results, name, chosen.threads, bf16) for name in chosen.networks)
+                       + network_table(networks, name, chosen.threads, bf16) for name in chosen.networks)
 
 
 def body_table(comparison):
@@ -89,14 +89,24 @@ Batch 1, picture 3 x 256 x 256. The shipped weights, or weights from a fixed see
 stack's heat maps or silhouette, whichever is worse, against PyTorch in float64: the root mean square relative to that
 of the truth, and the largest as a share of the largest value. An engine is timed only if the former is below 5e-3.
 
-{networks_text(results, chosen, False)}
+{networks_text(results.networks, chosen, False)}
 """
     if chosen.networks and chosen.bf16:
         text += f"""
 ## Human2D, the peers in bfloat16
 For reference: the same, with the peers allowed to compute in bfloat16 (error below 1e-1) beside our float32.
 
-{networks_text(results, chosen, True)}
+{networks_text(results.networks, chosen, True)}
+"""
+    if chosen.networks and chosen.avx2:
+        text += f"""
+## Human2D, float32, held to AVX2
+For processors without AVX-512 (`bench/peers/run.sh --avx2`): ours built for AVX2 and FMA (-march=haswell); OpenVINO by
+ONEDNN_MAX_CPU_ISA and OV_CPU_MAX_ISA, where no kernel that it then names is one of AVX-512; MNN as it is; PyTorch by
+ONEDNN_MAX_CPU_ISA, ATEN_CPU_CAPABILITY and TORCHINDUCTOR_CPP_MARCH. ONNX Runtime and ncnn have no such setting and
+choose their kernels by the processor, so that they are left out.
+
+{networks_text(results.avx2, chosen, False)}
 """
     for comparison in results.bodies:
         text += f"\n## {comparison.title[0].upper()}{comparison.title[1:]}\n{body_table(comparison)}\n"

@@ -22,6 +22,7 @@ for wheel in numpy scipy matplotlib safetensors torch onnx onnxruntime openvino 
 done
 
 workers=(peer_worker body_worker)
+[ "$(uname -m)" != x86_64 ] || workers+=(peer_worker_avx2)
 [ ! -e /usr/include/GL/osmesa.h ] || workers+=(mesa_worker)
 (cd "$root" && cmake --preset release >/dev/null && cmake --build --preset release --target "${workers[@]}")
 exec "$python" "$here/compare.py" "$@"

@@ -15,8 +15,8 @@ namespace maquette::kernel {
 
 namespace detail {
 
-/// Pixels that share a panel of weights while it is in the cache.
-inline constexpr int block_pixels = 32;
+/// Pixels that share a panel of weights while it is in the cache: whole tiles, about 32.
+inline constexpr int block_pixels = (32 + tile_rows - 1) / tile_rows * tile_rows;
 /// Values of a block's patches that a prologue lays out next to each other on the stack (32 KB).
 inline constexpr int patch_capacity = 8192;
 
@@ -39,8 +39,9 @@ struct conv2d_call {
            g.padding.y == 0 && g.padding.x == 0;
   }
   int pixels_a_block() const {
-    return prologue.scale != nullptr ? std::clamp(patch_capacity / g.patch_size(), 1, block_pixels)
-                                     : block_pixels;
+    if (prologue.scale == nullptr) return block_pixels;
+    const int fit = std::clamp(patch_capacity / g.patch_size(), 1, block_pixels);
+    return fit < tile_rows ? fit : fit / tile_rows * tile_rows;
   }
   const float* pixel(int y, int x) const {
     return in + (static_cast<std::ptrdiff_t>(y) * g.width + x) * g.in_channels;
