@@ -62,7 +62,13 @@ MAQUETTE_INLINE quad broadcast_quad(float value) { return value - quad{}; }
 
 /// As many 32-bit integers as a vector has floats, and as many bytes.
 typedef std::int32_t integers __attribute__((vector_size(width * sizeof(std::int32_t))));
+typedef std::int32_t unaligned_integers
+    __attribute__((vector_size(width * sizeof(std::int32_t)), aligned(4), may_alias));
 typedef std::int8_t bytes __attribute__((vector_size(width)));
+
+MAQUETTE_INLINE void store(std::int32_t* to, integers value) {
+  *reinterpret_cast<unaligned_integers*>(to) = value;
+}
 
 /// 0, 1, 2 and so on: the lanes' own numbers.
 MAQUETTE_INLINE integers lane_numbers() {
@@ -117,6 +123,8 @@ MAQUETTE_INLINE quad broadcast_quad(float value) { return {{value, value, value,
 
 using integers = std::int32_t;
 using bytes = std::int8_t;
+
+MAQUETTE_INLINE void store(std::int32_t* to, integers value) { *to = value; }
 
 MAQUETTE_INLINE integers lane_numbers() { return 0; }
 MAQUETTE_INLINE bytes not_negative(integers value) { return value >= 0 ? -1 : 0; }
