@@ -6,10 +6,12 @@
 #include <benchmark/benchmark.h>
 
 #include <array>
+#include <cmath>
 #include <cstddef>
 #include <cstdint>
 #include <cstdio>
 #include <cstdlib>
+#include <random>
 #include <string>
 #include <vector>
 
@@ -80,15 +82,71 @@ void estimate_photo(benchmark::State& state, bool with_box, bool both_ways) {
   state.counters["allocations"] = mean(static_cast<double>(allocated));
 }
 
+using maps_shape = shape<16, 64, 64>;
+
+/// Heat maps as a network gives them: a peak, a lower one elsewhere, and noise about zero.
+std::vector<float> heat_maps() {
+  std::mt19937 random(1);
+  std::normal_distribution<float> noise(0, 0.01F);
+  std::vector<float> maps;
+  for (int joint = 0; joint < 16; ++joint)
+    for (int y = 0; y < 64; ++y)
+      for (int x = 0; x < 64; ++x) {
+        const auto peak = [&](int column, int row) {
+          return std::exp(-static_cast<float>((x - column) * (x - column) + (y - row) * (y - row)) /
+                          6.0F);
+        };
+        maps.push_back(0.8F * peak(10 + 2 * joint, 15 + 2 * joint) + 0.3F * peak(50, 20 + joint) +
+                       noise(random));
+      }
+  return maps;
+}
+
 /// Reading the 16 joints from heat maps, one way or the other.
 void decode_joints(benchmark::State& state, joint_decoding decoding) {
-  using maps_shape = shape<16, 64, 64>;
-  std::vector<float> maps(maps_shape::size);
-  for (std::size_t i = 0; i < maps.size(); ++i) maps[i] = static_cast<float>(i * 37 % 251) / 251;
+  const std::vector<float> maps = heat_maps();
   std::array<float, 48> joints{};
   for (auto _ : state) {
     decode_heatmaps(view<const float, maps_shape>(maps.data()), joints, decoding);
     benchmark::DoNotOptimize(joints);
+  }
+}
+
+void part_sides(benchmark::State& state) {
+  const std::vector<float> maps = heat_maps();
+  std::array<float, 48> seen{};
+  decode_heatmaps(view<const float, maps_shape>(maps.data()), seen);
+  for (auto _ : state) {
+    std::array<float, 48> joints = seen;
+    separate_sides(view<const float, maps_shape>(maps.data()), joints);
+    benchmark::DoNotOptimize(joints);
+  }
+}
+
+void decode_body(benchmark::State& state) {
+  using logits_shape = shape<2, 64, 64>;
+  std::mt19937 random(1);
+  std::normal_distribution<float> normal(0, 3);
+  std::vector<float> logits(logits_shape::size), body(64 * 64);
+  for (float& l : logits) l = normal(random);
+  for (auto _ : state) {
+    decode_silhouette(view<const float, logits_shape>(logits.data()), body);
+    benchmark::DoNotOptimize(body.data());
+  }
+}
+
+/// From a photo of such a width and height, the crop of such a side in its middle.
+void crop_photo(benchmark::State& state) {
+  const auto width = static_cast<std::int32_t>(state.range(0));
+  const auto height = static_cast<std::int32_t>(state.range(1));
+  const auto side = static_cast<double>(state.range(2));
+  const image photo = photo_of(width, height);
+  const crop_box crop{(width - side) / 2, (height - side) / 2, side};
+  crop_workspace memory;
+  std::vector<float> input(3 * 256 * 256);
+  for (auto _ : state) {
+    crop_to_input(photo, crop, 256, memory, input);
+    benchmark::DoNotOptimize(input.data());
   }
 }
 
@@ -107,6 +165,15 @@ BENCHMARK_CAPTURE(estimate_photo, search_without_mirror, false, false)
 BENCHMARK_CAPTURE(decode_joints, soft_argmax, joint_decoding::soft_argmax)
     ->Unit(benchmark::kMicrosecond);
 BENCHMARK_CAPTURE(decode_joints, quarter_cell, joint_decoding::quarter_cell)
+    ->Unit(benchmark::kMicrosecond);
+BENCHMARK(part_sides)->Unit(benchmark::kMicrosecond);
+BENCHMARK(decode_body)->Unit(benchmark::kMicrosecond);
+BENCHMARK(crop_photo)
+    ->ArgNames({"width", "height", "side"})
+    ->Args({640, 480, 120})
+    ->Args({640, 480, 475})
+    ->Args({1920, 1080, 1000})
+    ->Args({4000, 3000, 2800})
     ->Unit(benchmark::kMicrosecond);
 
 BENCHMARK_MAIN();

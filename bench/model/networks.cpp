@@ -6,7 +6,7 @@
 #include "../../examples/thread_pool.hpp"
 #include "../../tests/support/synthetic.hpp"
 #include "maquette/core/workspace.hpp"
-#include "maquette/model/human2d.hpp"
+#include "maquette/model/human2d_sizes.hpp"
 #include "maquette/model/pose_prior.hpp"
 #include "maquette/model/shape_prior.hpp"
 
@@ -64,7 +64,6 @@ void one_and_two_threads(benchmark::internal::Benchmark* bench) {
   bench->ArgName("threads")->Arg(1)->Arg(2)->UseRealTime()->Unit(benchmark::kMillisecond);
 }
 
-using human2d_paper = human2d<>;
 using human2d_one_module = human2d<16, 256, 2, 1>;
 using human2d_128 = human2d<16, 128, 2, 1>;
 using human2d_64 = human2d<16, 64, 2, 1>;
@@ -72,7 +71,8 @@ using human2d_64_small_picture = human2d<16, 64, 2, 1, 128>;
 
 }  // namespace
 
-BENCHMARK(run_human2d<human2d_paper>)->Apply(one_and_two_threads);
+BENCHMARK(run_human2d<compact_human2d>)->Apply(one_and_two_threads);
+BENCHMARK(run_human2d<paper_human2d>)->Apply(one_and_two_threads);
 BENCHMARK(run_human2d<human2d_one_module>)->Apply(one_and_two_threads);
 BENCHMARK(run_human2d<human2d_128>)->Apply(one_and_two_threads);
 BENCHMARK(run_human2d<human2d_64>)->Apply(one_and_two_threads);

@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "../../examples/thread_pool.hpp"
 #include "maquette/body/smpl.hpp"
 #include "maquette/io/body_npz.hpp"
 #include "maquette/render/shading.hpp"
@@ -64,6 +65,36 @@ BENCHMARK_CAPTURE(silhouette, all_faces, cull_mode::none)
 BENCHMARK_CAPTURE(silhouette, front_faces, cull_mode::back)
     ->Arg(64)
     ->Arg(256)
+    ->Unit(benchmark::kMicrosecond);
+
+/// Eight bodies on so many threads, a body a task.
+void silhouettes_of_eight(benchmark::State& state) {
+  constexpr std::size_t count = 8;
+  constexpr std::int32_t size = 256;
+  const scene s = upright(size);
+  if (s.vertices.empty()) {
+    state.SkipWithError("weights/body.npz cannot be loaded");
+    return;
+  }
+  std::vector<float> vertices;
+  for (std::size_t i = 0; i < count; ++i) {
+    vertices.insert(vertices.end(), s.vertices.begin(), s.vertices.end());
+  }
+  const std::vector<vec3<double>> translations(count, s.translation);
+  std::vector<float> projected(vertices.size());
+  std::vector<std::uint8_t> masks(count * size * size);
+  thread_pool pool(static_cast<unsigned>(state.range(0)));
+  for (auto _ : state) {
+    draw_silhouettes(s.view, vertices, translations, s.faces, projected, size, size, masks,
+                     {.cull = cull_mode::back}, {pool});
+    benchmark::DoNotOptimize(masks.data());
+  }
+}
+BENCHMARK(silhouettes_of_eight)
+    ->ArgName("threads")
+    ->Arg(1)
+    ->Arg(2)
+    ->UseRealTime()
     ->Unit(benchmark::kMicrosecond);
 
 void shaded_picture(benchmark::State& state) {

@@ -2,6 +2,7 @@
 #pragma once
 
 // Everything that a user of the CPU backend needs.
+#include "maquette/body/packed_body.hpp"
 #include "maquette/estimator.hpp"
 #include "maquette/io/glb.hpp"
 #include "maquette/io/image.hpp"

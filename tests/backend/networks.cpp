@@ -61,7 +61,8 @@ void operator delete(void* memory, std::size_t) noexcept { std::free(memory); }
 
 namespace {
 
-using compact = human2d<16, 64, 2, 1, 64>;
+/// A picture large enough that the stem has more than one band of rows.
+using compact = human2d<16, 64, 2, 1, 128>;
 
 struct human2d_results {
   floats heatmaps = floats(compact::heatmaps_shape::size);

@@ -11,11 +11,13 @@
 #include <cstdint>
 #include <limits>
 #include <optional>
+#include <span>
 #include <string>
 #include <vector>
 
 #include "../support/weights_file.hpp"
 #include "allocations.hpp"
+#include "maquette/body/packed_body.hpp"
 #include "maquette/io/file.hpp"
 
 using namespace maquette;
@@ -227,6 +229,25 @@ TEST_CASE("from the second photo on, an estimate allocates nothing") {
   const std::size_t used = allocation_count() - before;
   CHECK(again);
   CHECK(used == 0);
+}
+
+TEST_CASE("from the second call on, a batch of packed bodies allocates nothing") {
+  const result<body_model> model = load_body(body_path);
+  REQUIRE(model);
+  const packed_body<bfloat16> packed(*model);
+  const std::vector<float> theta(72, 0.1F);
+  const std::vector<smpl_parameters> bodies(6, smpl_parameters{{}, theta});
+  std::vector<float> vertices(3 * model->vertex_count * bodies.size());
+  std::vector<float> joints(72 * bodies.size());
+  smpl_batch_workspace memory;
+  smpl_batch(packed, bodies, memory, vertices, joints);
+  const std::size_t before = allocation_count();
+  smpl_batch(packed, bodies, memory, vertices, joints);
+  const std::size_t fewer = bodies.size() - 2;
+  smpl_batch(packed, std::span(bodies).first(fewer), memory,
+             std::span(vertices).first(3 * model->vertex_count * fewer),
+             std::span(joints).first(72 * fewer));
+  CHECK(allocation_count() == before);
 }
 
 TEST_CASE("nobody, no photo, no box, no focal length: each has its error") {

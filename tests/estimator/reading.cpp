@@ -151,6 +151,29 @@ TEST_CASE("a heat map that is not finite gives a place within the crop") {
       }
 }
 
+TEST_CASE("the highest cell is the one that a plain search finds, of equal ones the first") {
+  std::mt19937 random(31);
+  const float infinity = std::numeric_limits<float>::infinity();
+  for (const int size : {1, 2, 3, 5, 8, 13, 16, 64}) {
+    for (int trial = 0; trial < 200; ++trial) {
+      CAPTURE(size);
+      std::vector<float> map(static_cast<std::size_t>(size) * static_cast<std::size_t>(size));
+      // Few different values: many are equal, some of them zeros of either sign.
+      for (float& value : map)
+        value = static_cast<float>(static_cast<int>(random() % 9) - 4) * 0.0F;
+      for (float& value : map) {
+        if (random() % 2 == 0) value = static_cast<float>(random() % 7) - 3;
+      }
+      for (const float odd : {std::numeric_limits<float>::quiet_NaN(), infinity, -infinity}) {
+        if (random() % 3 == 0) map[random() % map.size()] = odd;
+      }
+      if (trial % 10 == 0) map.assign(map.size(), -infinity);
+      const auto expected = std::max_element(map.begin(), map.end()) - map.begin();
+      CHECK(detail::highest_cell(map.data(), size) == static_cast<int>(expected));
+    }
+  }
+}
+
 TEST_CASE("the silhouette is the softmax of its two channels") {
   std::vector<float> logits(2 * 64 * 64, 0.0F);
   std::vector<float> body(64 * 64);
@@ -196,6 +219,66 @@ TEST_CASE("a crop of the photo's own scale copies it, and all else is grey") {
         worst = std::max(worst, std::abs(found - (static_cast<float>(value) / 255 - 0.5F)));
       }
   CHECK(worst < 1e-5F);
+}
+
+namespace {
+
+/// What a crop should be, by definition and in double: every pixel of the photo, or grey where
+/// there is none, times the triangle filter's value at its centre, over the sum of those values.
+std::vector<double> filtered(const image& photo, const crop_box& crop, int size) {
+  const double scale = crop.side / size;
+  const double support = std::max(scale, 1.0);
+  std::vector<double> out;
+  for (int row = 0; row < size; ++row)
+    for (int column = 0; column < size; ++column)
+      for (int channel = 0; channel < 3; ++channel) {
+        const double u = crop.x + (column + 0.5) * scale;
+        const double v = crop.y + (row + 0.5) * scale;
+        double sum = 0;
+        double weights = 0;
+        for (int y = static_cast<int>(std::floor(v - support)) - 1; y <= v + support; ++y)
+          for (int x = static_cast<int>(std::floor(u - support)) - 1; x <= u + support; ++x) {
+            const double weight = std::max(0.0, 1 - std::abs(y + 0.5 - v) / support) *
+                                  std::max(0.0, 1 - std::abs(x + 0.5 - u) / support);
+            const bool inside = x >= 0 && x < photo.width && y >= 0 && y < photo.height;
+            sum += weight * (inside ? photo.at(x, y)[channel] : 128);
+            weights += weight;
+          }
+        out.push_back(sum / weights / 255 - 0.5);
+      }
+  return out;
+}
+
+}  // namespace
+
+TEST_CASE("a crop is the photo under the triangle filter, enlarged, reduced and beyond its edges") {
+  crop_workspace workspace;
+  std::uint32_t number = 1;
+  for (const auto& [width, height] : {std::pair{97, 61}, {301, 200}, {1, 1}, {2, 150}}) {
+    image photo{width, height, {}};
+    for (int i = 0; i < 3 * width * height; ++i) {
+      number = number * 1664525U + 1013904223U;
+      photo.pixels.push_back(static_cast<std::uint8_t>(number >> 24U));
+    }
+    for (const crop_box& crop : {crop_box{10.2, 5.7, 30.1},
+                                 {-20, -30, 64},
+                                 {3, -7.5, 150.3},
+                                 {-100.5, -80, 333.3},
+                                 {96, 60, 40},
+                                 {500, 500, 20},
+                                 {-50, 20, 49},
+                                 {0, 0, 0.5}}) {
+      CAPTURE(photo.width);
+      CAPTURE(crop.side);
+      std::vector<float> input(3 * 24 * 24);
+      crop_to_input(photo, crop, 24, workspace, input);
+      const std::vector<double> expected = filtered(photo, crop, 24);
+      double worst = 0;
+      for (std::size_t i = 0; i < input.size(); ++i)
+        worst = std::max(worst, std::abs(static_cast<double>(input[i]) - expected[i]));
+      CHECK(worst < 2e-6);
+    }
+  }
 }
 
 TEST_CASE("a crop agrees with crop_resize, and rows may lie apart") {

@@ -61,6 +61,9 @@ static_assert(hourglass<1, 8, 1>::scratch<shape<8, 8, 8>>() ==
 static_assert(hourglass<4, 256, 3>::scratch<shape<256, 64, 64>>() ==
               hourglass<4, 256, 1>::scratch<shape<256, 64, 64>>());
 static_assert(human2d<16, 64, 2, 1, 64>::workspace_bytes < human2d<>::workspace_bytes);
+// The stem would take twice as much if it were not done in bands of rows.
+static_assert(human2d<16, 96, 2, 1>::workspace_bytes < 6'000'000);
+static_assert(human2d<>::workspace_bytes < 15'000'000);
 static_assert(sequential<residual<4, 4>, residual<4, 4>>::scratch<shape<4, 8, 8>>() ==
                   residual<4, 4>::scratch<shape<4, 8, 8>>(),
               "residuals without a change of channels work in place");

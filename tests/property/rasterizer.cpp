@@ -12,6 +12,9 @@
 #include <random>
 #include <vector>
 
+#include "../../examples/thread_pool.hpp"
+#include "maquette/render/silhouette.hpp"
+
 using namespace maquette;
 
 namespace {
@@ -524,4 +527,40 @@ TEST_CASE("coordinates are snapped to the nearest place on the grid, ties upward
     wrong += static_cast<double>(kernel::raster_snap(x)) != exact(x);
   }
   CHECK(wrong == 0);
+}
+
+TEST_CASE("silhouettes of several meshes are those of each alone, on any number of threads") {
+  constexpr std::int32_t width = 40;
+  constexpr std::int32_t height = 30;
+  constexpr std::size_t pixels = std::size_t{width} * height;
+  constexpr std::size_t count = 5;
+  const camera view{50, 20, 15};
+  std::mt19937 random(21);
+  std::uniform_real_distribution<float> place(-1, 1);
+  std::vector<float> vertices(count * 3 * 24);
+  for (float& v : vertices) v = place(random);
+  std::vector<std::uint32_t> faces(3 * 12);
+  for (std::uint32_t& index : faces) index = static_cast<std::uint32_t>(random() % 24);
+  std::vector<vec3<double>> translations;
+  for (std::size_t n = 0; n < count; ++n) {
+    translations.push_back({0.1 * static_cast<double>(n), -0.1, 4 + static_cast<double>(n)});
+  }
+  std::vector<std::uint8_t> alone(pixels * count, 7);
+  std::vector<float> projected_alone(vertices.size());
+  for (std::size_t n = 0; n < count; ++n) {
+    draw_silhouette(view, std::span(vertices).subspan(72 * n, 72), translations[n], faces,
+                    std::span(projected_alone).subspan(72 * n, 72), width, height,
+                    std::span(alone).subspan(pixels * n, pixels));
+  }
+  CHECK(std::count(alone.begin(), alone.end(), 1) > 100);
+  thread_pool three(3);
+  for (const executor& threads : {executor(), executor(three)}) {
+    std::vector<std::uint8_t> together(alone.size(), 9);
+    std::vector<float> projected(vertices.size());
+    draw_silhouettes(view, vertices, translations, faces, projected, width, height, together, {},
+                     threads);
+    CHECK(together == alone);
+    CHECK(projected == projected_alone);
+  }
+  draw_silhouettes(view, {}, {}, faces, {}, width, height, {});
 }

@@ -4,13 +4,17 @@
 #include <doctest/doctest.h>
 
 #include <algorithm>
+#include <bit>
 #include <cmath>
 #include <limits>
 #include <map>
 #include <random>
+#include <span>
 #include <string>
 #include <vector>
 
+#include "../../examples/thread_pool.hpp"
+#include "maquette/body/packed_body.hpp"
 #include "maquette/io/body_npz.hpp"
 
 using namespace maquette;
@@ -139,6 +143,67 @@ posed_floats pose(const body_model& model, const std::vector<float>& beta,
 }
 
 std::vector<double> widened(const std::vector<float>& from) { return {from.begin(), from.end()}; }
+
+/// Several bodies' numbers: every third at rest in part, every fourth with fewer shape numbers.
+struct drawn_bodies {
+  std::vector<std::vector<float>> beta;
+  std::vector<std::vector<float>> theta;
+
+  drawn_bodies(std::size_t count, std::size_t shapes, std::mt19937& random,
+               double deviation = 0.7) {
+    for (std::size_t n = 0; n < count; ++n) {
+      const std::vector<double> b =
+          random_numbers(random, n % 4 == 3 ? shapes / 2 : shapes,
+                         1 / std::sqrt(1.0 + static_cast<double>(shapes)));
+      const std::vector<double> t = random_numbers(random, 72, deviation);
+      beta.emplace_back(b.begin(), b.end());
+      theta.emplace_back(t.begin(), t.end());
+      if (n % 3 == 1) std::fill_n(theta.back().begin() + 9, 45, 0.0F);
+    }
+  }
+  std::vector<smpl_parameters> parameters() const {
+    std::vector<smpl_parameters> out;
+    for (std::size_t n = 0; n < beta.size(); ++n) {
+      out.push_back({beta[n], theta[n], {0.5F, -0.25F, static_cast<float>(n)}});
+    }
+    return out;
+  }
+};
+
+struct posed_batch {
+  std::vector<float> vertices;
+  std::vector<float> joints;
+
+  bool operator==(const posed_batch&) const = default;
+};
+
+template <class Stored>
+posed_batch pose(const packed_body<Stored>& body, std::span<const smpl_parameters> bodies,
+                 const executor& threads = {}) {
+  smpl_batch_workspace workspace;
+  posed_batch out{std::vector<float>(3 * body.vertex_count() * bodies.size()),
+                  std::vector<float>(72 * bodies.size())};
+  smpl_batch(body, bodies, workspace, out.vertices, out.joints, threads);
+  return out;
+}
+
+/// The largest difference of a batch from the plain way in double, body by body.
+double difference(const posed_batch& found, const basic_body_model<double>& exact,
+                  const drawn_bodies& drawn) {
+  const std::size_t size = 3 * exact.vertex_count;
+  double worst = 0;
+  for (std::size_t n = 0; n < drawn.beta.size(); ++n) {
+    const posed expected = pose(exact, widened(drawn.beta[n]), widened(drawn.theta[n]),
+                                {0.5, -0.25, static_cast<double>(n)});
+    const auto part = [n](const std::vector<float>& all, std::size_t each) {
+      const auto begin = all.begin() + static_cast<std::ptrdiff_t>(n * each);
+      return std::vector<double>(begin, begin + static_cast<std::ptrdiff_t>(each));
+    };
+    worst = std::max(worst, difference(part(found.vertices, size), expected.vertices));
+    worst = std::max(worst, difference(part(found.joints, 72), expected.joints));
+  }
+  return worst;
+}
 
 }  // namespace
 
@@ -349,6 +414,115 @@ TEST_CASE("a number that is not one spoils what hangs on it") {
       if (!hangs && !std::isnan(found.v_posed[3 * v])) {
         CHECK(found.vertices[3 * v + k] == sound.vertices[3 * v + k]);
       }
+    }
+  }
+}
+
+TEST_CASE("a bfloat16 is the nearest one, of two the even one") {
+  const auto through = [](float value) { return static_cast<float>(bfloat16(value)); };
+  for (const float exact : {0.0F, 1.0F, -2.5F, 0x1.FEp127F, 0x1p-133F})
+    CHECK(through(exact) == exact);
+  CHECK(std::signbit(through(-0.0F)));
+  CHECK(through(1.0F + 0x1p-8F) == 1.0F);
+  CHECK(through(1.0F + 0x1.8p-7F) == 1.0F + 0x1p-6F);
+  CHECK(through(1.0F + 0x1.01p-8F) == 1.0F + 0x1p-7F);
+  CHECK(through(std::numeric_limits<float>::max()) == std::numeric_limits<float>::infinity());
+  CHECK(std::isnan(through(std::numeric_limits<float>::quiet_NaN())));
+  CHECK(std::isnan(through(std::bit_cast<float>(0x7F800001U))));
+}
+
+TEST_CASE(
+    "packed bodies are posed as the plain way in double does it, however many and of any size") {
+  std::mt19937 random(9);
+  const auto check = [&](const made_body& size, std::size_t count) {
+    CAPTURE(size.vertices);
+    CAPTURE(size.shapes);
+    CAPTURE(size.influences);
+    CAPTURE(count);
+    basic_body_model<double> exact = make_body(size, random);
+    const body_model model = narrowed(exact);
+    const drawn_bodies drawn(count, size.shapes, random);
+    CHECK(difference(pose(packed_body<float>(model), drawn.parameters()), exact, drawn) < 2e-5);
+    // The directions as bfloat16 keeps them; all else is as exact as with float.
+    for (double& d : exact.posedirs) {
+      d = static_cast<double>(static_cast<float>(bfloat16(static_cast<float>(d))));
+    }
+    CHECK(difference(pose(packed_body<bfloat16>(model), drawn.parameters()), exact, drawn) < 2e-5);
+  };
+  for (const std::size_t vertices : {1U, 5U, 31U, 32U, 33U, 64U, 97U}) {
+    for (const double filled : {0.0, 0.03, 1.0}) check({vertices, 10, 4, filled}, 3);
+  }
+  for (const std::size_t count : {1U, 2U, 4U, 5U, 9U}) check({70, 10, 4, 0.3}, count);
+  for (const std::size_t shapes : {0U, 1U, 300U}) check({77, shapes, 4, 0.1}, 2);
+  for (const std::size_t influences : {1U, 2U, 3U, 5U, 24U}) check({70, 10, influences, 0.1}, 2);
+}
+
+TEST_CASE("directions kept as bfloat16 move the default body's vertices by 0.3 mm") {
+  const auto& exact = body<double>("/weights/body.npz");
+  const packed_body<bfloat16> packed(body<float>("/weights/body.npz"));
+  const packed_body<float> whole(body<float>("/weights/body.npz"));
+  CHECK(packed.bytes() < whole.bytes());
+  std::mt19937 random(10);
+  const drawn_bodies drawn(40, 10, random, 0.8);
+  const std::vector<smpl_parameters> bodies = drawn.parameters();
+  CHECK(difference(pose(whole, bodies), exact, drawn) < 1e-5);
+  double largest = 0;
+  double sum = 0;
+  for (std::size_t n = 0; n < bodies.size(); ++n) {
+    const posed_batch found = pose(packed, std::span(bodies).subspan(n, 1));
+    const posed expected = pose(exact, widened(drawn.beta[n]), widened(drawn.theta[n]),
+                                {0.5, -0.25, static_cast<double>(n)});
+    for (std::size_t i = 0; i < found.vertices.size(); i += 3) {
+      double square = 0;
+      for (std::size_t k = i; k < i + 3; ++k) {
+        square += std::pow(static_cast<double>(found.vertices[k]) - expected.vertices[k], 2);
+      }
+      largest = std::max(largest, std::sqrt(square));
+      sum += square / static_cast<double>(exact.vertex_count * bodies.size());
+    }
+  }
+  MESSAGE("a vertex moves by " << 1000 * std::sqrt(sum) << " mm (root mean square), at most "
+                               << 1000 * largest << " mm");
+  CHECK(largest < 3e-4);
+  CHECK(std::sqrt(sum) < 2e-5);
+}
+
+TEST_CASE("a body's bits depend neither on the other bodies nor on the threads") {
+  std::mt19937 random(11);
+  const body_model model = narrowed(make_body({1000, 10, 4, 0.3}, random));
+  const packed_body<float> packed(model);
+  const packed_body<bfloat16> halved(model);
+  const drawn_bodies drawn(11, 10, random);
+  const std::vector<smpl_parameters> all = drawn.parameters();
+  thread_pool three(3);
+  const auto check = [&](const auto& body) {
+    const posed_batch together = pose(body, all);
+    CHECK(pose(body, all, three) == together);
+    for (std::size_t n = 0; n < all.size(); ++n) {
+      const posed_batch alone = pose(body, std::span(all).subspan(n, 1));
+      CHECK(std::equal(alone.vertices.begin(), alone.vertices.end(),
+                       together.vertices.begin() + static_cast<std::ptrdiff_t>(3000 * n)));
+      CHECK(std::equal(alone.joints.begin(), alone.joints.end(),
+                       together.joints.begin() + static_cast<std::ptrdiff_t>(72 * n)));
+    }
+  };
+  check(packed);
+  check(halved);
+  CHECK(pose(packed, {}).vertices.empty());
+}
+
+TEST_CASE("a number that is not one spoils no other body of a batch") {
+  std::mt19937 random(12);
+  const packed_body<float> packed(narrowed(make_body({75, 10, 4, 0.2}, random)));
+  drawn_bodies drawn(4, 10, random);
+  const posed_batch sound = pose(packed, drawn.parameters());
+  drawn.theta[2][1] = std::numeric_limits<float>::quiet_NaN();
+  const posed_batch found = pose(packed, drawn.parameters());
+  for (std::size_t i = 0; i < found.vertices.size(); ++i) {
+    if (i / 225 == 2) {
+      CHECK(std::isnan(found.vertices[i]));
+    } else {
+      CHECK(found.vertices[i] == sound.vertices[i]);
     }
   }
 }

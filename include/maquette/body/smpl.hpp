@@ -49,6 +49,64 @@ struct basic_smpl_parameters {
 
 using smpl_parameters = basic_smpl_parameters<float>;
 
+namespace detail {
+
+/// What of a body says where its joints are.
+template <class T>
+struct joint_arrays {
+  std::span<const int> parents;         ///< [24]
+  std::span<const T> joint_template;    ///< [24, 3]
+  std::span<const T> joint_directions;  ///< [shape_count, 24, 3]
+};
+
+/// Joints at rest, rotations in the world, the columns of G'_j [24, 4, 4] and the posed joints [24,
+/// 3], moved by `translation`: the part of `smpl` that needs no mesh.
+template <class T>
+void pose_skeleton(const joint_arrays<T>& body, std::span<const T> beta,
+                   std::span<const mat3<T>, 24> rotations, vec3<T> translation,
+                   std::array<vec3<T>, 24>& rest, std::array<mat3<T>, 24>& world_rotations,
+                   T* transforms, T* joints) {
+  std::array<vec3<T>, 24> posed;
+  for (std::size_t j = 0; j < 24; ++j) {
+    for (std::size_t k = 0; k < 3; ++k) {
+      T sum = body.joint_template[3 * j + k];
+      for (std::size_t b = 0; b < beta.size(); ++b) {
+        sum += beta[b] * body.joint_directions[72 * b + 3 * j + k];
+      }
+      rest[j][k] = sum;
+    }
+    mat3<T>& world = world_rotations[j];
+    if (const int parent = body.parents[j]; parent < 0) {
+      world = rotations[j];
+      posed[j] = rest[j];
+    } else {
+      const auto p = static_cast<std::size_t>(parent);
+      world = world_rotations[p] * rotations[j];
+      posed[j] = posed[p] + world_rotations[p] * (rest[j] - rest[p]);
+    }
+    const vec3<T> offset = posed[j] - world * rest[j];
+    T* const g = transforms + 16 * j;
+    for (std::size_t row = 0; row < 3; ++row) {
+      for (std::size_t column = 0; column < 3; ++column) g[4 * column + row] = world(row, column);
+      g[12 + row] = offset[row];
+      joints[3 * j + row] = posed[j][row] + translation[row];
+    }
+  }
+}
+
+/// The axis-angles [24, 3] of a pose as matrices.
+template <class T>
+std::array<mat3<T>, 24> rotations_of(std::span<const T> theta) {
+  MAQUETTE_ASSERT(theta.size() == 72, "a pose has 24 x 3 numbers");
+  std::array<mat3<T>, 24> rotations;
+  for (std::size_t j = 0; j < 24; ++j) {
+    rotations[j] = rodrigues(vec3<T>{theta[3 * j], theta[3 * j + 1], theta[3 * j + 2]});
+  }
+  return rotations;
+}
+
+}  // namespace detail
+
 /// SMPL with the joints' rotations as matrices [24], each relative to its parent, root first.
 ///
 /// v_shaped = v_template + shapedirs beta; J = joint_regressor v_shaped; v_posed = v_shaped +
@@ -88,33 +146,9 @@ void smpl(const basic_body_model<T>& model, std::span<const T> beta,
   }
   shapes.groups[24] = static_cast<std::uint32_t>(used);
 
-  std::array<vec3<T>, 24>& rest = workspace.rest_joints;
-  std::array<vec3<T>, 24> posed;
-  for (std::size_t j = 0; j < 24; ++j) {
-    for (std::size_t k = 0; k < 3; ++k) {
-      T sum = model.joint_template[3 * j + k];
-      for (std::size_t b = 0; b < beta.size(); ++b) {
-        sum += beta[b] * model.joint_directions[72 * b + 3 * j + k];
-      }
-      rest[j][k] = sum;
-    }
-    mat3<T>& world = workspace.world_rotations[j];
-    if (const int parent = model.parents[j]; parent < 0) {
-      world = workspace.rotations[j];
-      posed[j] = rest[j];
-    } else {
-      const auto p = static_cast<std::size_t>(parent);
-      world = workspace.world_rotations[p] * workspace.rotations[j];
-      posed[j] = posed[p] + workspace.world_rotations[p] * (rest[j] - rest[p]);
-    }
-    const vec3<T> offset = posed[j] - world * rest[j];
-    T* const g = workspace.transforms.data() + 16 * j;
-    for (std::size_t row = 0; row < 3; ++row) {
-      for (std::size_t column = 0; column < 3; ++column) g[4 * column + row] = world(row, column);
-      g[12 + row] = offset[row];
-      joints[3 * j + row] = posed[j][row] + translation[row];
-    }
-  }
+  detail::pose_skeleton<T>({model.parents, model.joint_template, model.joint_directions}, beta,
+                           workspace.rotations, translation, workspace.rest_joints,
+                           workspace.world_rotations, workspace.transforms.data(), joints.data());
 
   const kernel::skin_weights<T> skin{model.influences,
                                      model.skin_joint.data(),
@@ -129,12 +163,7 @@ void smpl(const basic_body_model<T>& model, std::span<const T> beta,
 template <class T>
 void smpl(const basic_body_model<T>& model, const basic_smpl_parameters<T>& parameters,
           basic_smpl_workspace<T>& workspace, std::span<T> vertices, std::span<T> joints) {
-  MAQUETTE_ASSERT(parameters.theta.size() == 72, "a pose has 24 x 3 numbers");
-  std::array<mat3<T>, 24> rotations;
-  for (std::size_t j = 0; j < 24; ++j) {
-    rotations[j] = rodrigues(
-        vec3<T>{parameters.theta[3 * j], parameters.theta[3 * j + 1], parameters.theta[3 * j + 2]});
-  }
+  const std::array<mat3<T>, 24> rotations = detail::rotations_of(parameters.theta);
   smpl(model, parameters.beta, std::span<const mat3<T>, 24>(rotations), parameters.translation,
        workspace, vertices, joints);
 }

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
+#include <bit>
 #include <cstddef>
 #include <cstdint>
 
@@ -33,8 +34,18 @@ MAQUETTE_INLINE void store(float* to, vector value) {
   *reinterpret_cast<unaligned_vector*>(to) = value;
 }
 MAQUETTE_INLINE vector broadcast(float value) { return value - vector{}; }
+
+/// The lower halves of so many words as floats whose upper halves they are, and the upper halves.
+typedef std::uint32_t unaligned_words
+    __attribute__((vector_size(width * sizeof(float)), aligned(alignof(float)), may_alias));
+MAQUETTE_INLINE vector load_lower_halves(const std::uint32_t* from) {
+  return reinterpret_cast<vector>(*reinterpret_cast<const unaligned_words*>(from) << 16);
+}
+MAQUETTE_INLINE vector load_upper_halves(const std::uint32_t* from) {
+  return reinterpret_cast<vector>(*reinterpret_cast<const unaligned_words*>(from) & 0xFFFF0000U);
+}
 /// Asks for the line of memory at an address that will be read soon; any address will do.
-MAQUETTE_INLINE void prefetch(const float* address) { __builtin_prefetch(address); }
+MAQUETTE_INLINE void prefetch(const void* address) { __builtin_prefetch(address); }
 
 /// Four floats on every processor: a point or a matrix's column with a lane to spare.
 typedef float quad __attribute__((vector_size(4 * sizeof(float))));
@@ -44,11 +55,20 @@ typedef float unaligned_quad
 MAQUETTE_INLINE quad load_quad(const float* from) {
   return *reinterpret_cast<const unaligned_quad*>(from);
 }
+MAQUETTE_INLINE void store_quad(float* to, quad value) {
+  *reinterpret_cast<unaligned_quad*>(to) = value;
+}
 MAQUETTE_INLINE quad broadcast_quad(float value) { return value - quad{}; }
 
 /// As many 32-bit integers as a vector has floats, and as many bytes.
 typedef std::int32_t integers __attribute__((vector_size(width * sizeof(std::int32_t))));
+typedef std::int32_t unaligned_integers
+    __attribute__((vector_size(width * sizeof(std::int32_t)), aligned(4), may_alias));
 typedef std::int8_t bytes __attribute__((vector_size(width)));
+
+MAQUETTE_INLINE void store(std::int32_t* to, integers value) {
+  *reinterpret_cast<unaligned_integers*>(to) = value;
+}
 
 /// 0, 1, 2 and so on: the lanes' own numbers.
 MAQUETTE_INLINE integers lane_numbers() {
@@ -72,7 +92,13 @@ using vector = float;
 MAQUETTE_INLINE vector load(const float* from) { return *from; }
 MAQUETTE_INLINE void store(float* to, vector value) { *to = value; }
 MAQUETTE_INLINE vector broadcast(float value) { return value; }
-MAQUETTE_INLINE void prefetch(const float*) {}
+MAQUETTE_INLINE vector load_lower_halves(const std::uint32_t* from) {
+  return std::bit_cast<float>(*from << 16);
+}
+MAQUETTE_INLINE vector load_upper_halves(const std::uint32_t* from) {
+  return std::bit_cast<float>(*from & 0xFFFF0000U);
+}
+MAQUETTE_INLINE void prefetch(const void*) {}
 
 struct quad {
   float lanes[4]{};
@@ -90,10 +116,15 @@ struct quad {
 };
 
 MAQUETTE_INLINE quad load_quad(const float* from) { return {{from[0], from[1], from[2], from[3]}}; }
+MAQUETTE_INLINE void store_quad(float* to, const quad& value) {
+  for (int i = 0; i < 4; ++i) to[i] = value[i];
+}
 MAQUETTE_INLINE quad broadcast_quad(float value) { return {{value, value, value, value}}; }
 
 using integers = std::int32_t;
 using bytes = std::int8_t;
+
+MAQUETTE_INLINE void store(std::int32_t* to, integers value) { *to = value; }
 
 MAQUETTE_INLINE integers lane_numbers() { return 0; }
 MAQUETTE_INLINE bytes not_negative(integers value) { return value >= 0 ? -1 : 0; }
@@ -103,6 +134,13 @@ MAQUETTE_INLINE bytes not_negative(integers value) { return value >= 0 ? -1 : 0;
 /// Asks for a run of so many floats.
 MAQUETTE_INLINE void prefetch_run(const float* from, int count) {
   for (int i = 0; i < count; i += width) prefetch(from + i);
+}
+
+/// Asks for a run of so many bytes.
+MAQUETTE_INLINE void prefetch_bytes(const void* from, std::size_t count) {
+  constexpr std::size_t cache_line = 64;
+  const char* const bytes = static_cast<const char*>(from);
+  for (std::size_t i = 0; i < count; i += cache_line) prefetch(bytes + i);
 }
 
 /// How many vectors the processor's registers hold.

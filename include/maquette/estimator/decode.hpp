@@ -9,6 +9,7 @@
 #include "maquette/body/joints.hpp"
 #include "maquette/core/assert.hpp"
 #include "maquette/core/shape.hpp"
+#include "maquette/core/simd.hpp"
 #include "maquette/core/view.hpp"
 
 namespace maquette {
@@ -73,25 +74,63 @@ inline void joint_at(const float* map, int size, int cell, joint_decoding decodi
   joint[2] = map[cell];
 }
 
+/// The first of the highest cells: every lane keeps the highest of its own, several vectors at a
+/// time. NaN is never the highest but in cell 0, which it then is.
 inline int highest_cell(const float* map, int size) {
-  return static_cast<int>(std::max_element(map, map + size * size) - map);
+  constexpr int chains = 4;
+  constexpr int step = chains * simd::width;
+  const int cells = size * size;
+  simd::vector best[chains];
+  simd::integers where[chains];
+  for (int i = 0; i < chains; ++i) {
+    best[i] = simd::broadcast(map[0]);
+    where[i] = simd::integers{};
+  }
+  simd::integers at = simd::lane_numbers();
+  const int whole = cells - cells % step;
+  for (int cell = 0; cell < whole; cell += step) {
+    for (int i = 0; i < chains; ++i) {
+      const simd::vector value = simd::load(map + cell + i * simd::width);
+      where[i] = best[i] < value ? at : where[i];
+      best[i] = best[i] < value ? value : best[i];
+      at += simd::width;
+    }
+  }
+  float values[step];
+  int cell_of[step];
+  for (int i = 0; i < chains; ++i) {
+    simd::store(values + i * simd::width, best[i]);
+    simd::store(cell_of + i * simd::width, where[i]);
+  }
+  int highest = cell_of[0];
+  for (int i = 1; i < step; ++i) {
+    const bool first = values[i] == map[highest] && cell_of[i] < highest;
+    if (values[i] > map[highest] || first) highest = cell_of[i];
+  }
+  for (int cell = whole; cell < cells; ++cell) {
+    if (map[cell] > map[highest]) highest = cell;
+  }
+  return highest;
 }
 
 /// The highest cell, other than `first`, that none of the cells up to three away exceeds; `first`
 /// if no such cell is above zero.
 inline int second_peak(const float* map, int size, int first) {
   constexpr int reach = 3;
+  const auto is_peak = [&](int cell) {
+    for (int y = std::max(cell / size - reach, 0); y <= std::min(cell / size + reach, size - 1);
+         ++y) {
+      for (int x = std::max(cell % size - reach, 0); x <= std::min(cell % size + reach, size - 1);
+           ++x) {
+        if (!(map[y * size + x] <= map[cell])) return false;
+      }
+    }
+    return true;
+  };
   int best = first;
   float value = 0;
   for (int cell = 0; cell < size * size; ++cell) {
-    if (cell == first || !(map[cell] > value)) continue;
-    bool peak = true;
-    for (int y = std::max(cell / size - reach, 0);
-         peak && y <= std::min(cell / size + reach, size - 1); ++y)
-      for (int x = std::max(cell % size - reach, 0); x <= std::min(cell % size + reach, size - 1);
-           ++x)
-        peak = peak && map[y * size + x] <= map[cell];
-    if (!peak) continue;
+    if (cell == first || !(map[cell] > value) || !is_peak(cell)) continue;
     best = cell;
     value = map[cell];
   }

@@ -4,9 +4,12 @@
 #include <cmath>
 #include <cstddef>
 #include <cstdint>
+#include <limits>
+#include <span>
 #include <vector>
 
 #include "maquette/core/assert.hpp"
+#include "maquette/core/simd.hpp"
 
 namespace maquette {
 
@@ -83,6 +86,90 @@ inline void make_resample_axis(double start, double length, std::int32_t source,
   }
 }
 
+/// A picture's bytes [height, width, 3], rows so many bytes apart: borrowed.
+struct pixel_rows {
+  const std::uint8_t* pixels;
+  std::size_t row_bytes;
+};
+
+/// What `resample_rows` works in, kept from call to call.
+struct resample_workspace {
+  resample_axis columns;
+  resample_axis rows;
+  std::vector<float> column_sums;  ///< of the source's columns that are seen, for one target row
+  std::vector<float> target_row;
+};
+
+/// sum += weight[0] * rows[0] + weight[1] * rows[1] + ..., the rows so many bytes apart.
+template <std::size_t Rows>
+void add_rows(const std::uint8_t* rows, std::size_t row_bytes, const float* weight,
+              std::size_t count, float* sum) {
+  for (std::size_t x = 0; x < count; ++x) {
+    float value = sum[x];
+    for (std::size_t i = 0; i < Rows; ++i) {
+      value += weight[i] * static_cast<float>(rows[i * row_bytes + x]);
+    }
+    sum[x] = value;
+  }
+}
+
+/// The weighted sum of the source rows that one target row sees, over `count` bytes from `first`
+/// on.
+inline void sum_rows(const pixel_rows& source, const resample_taps& taps, const float* weight,
+                     std::size_t first, std::size_t count, float* sum) {
+  std::fill(sum, sum + count, taps.outside * outside_grey);
+  if (taps.count == 0) return;
+  const std::uint8_t* row =
+      source.pixels + static_cast<std::size_t>(taps.first) * source.row_bytes + first;
+  constexpr std::int32_t together = 4;
+  std::int32_t i = 0;
+  for (; i + together <= taps.count; i += together, row += together * source.row_bytes) {
+    add_rows<together>(row, source.row_bytes, weight + i, count, sum);
+  }
+  for (; i < taps.count; ++i, row += source.row_bytes) {
+    add_rows<1>(row, source.row_bytes, weight + i, count, sum);
+  }
+}
+
+/// Hands each row of the target that the workspace's axes describe to `finish(row)`, [3 columns]
+/// floats of 0 to 255, from the top: first down the source's columns, whose bytes lie side by side,
+/// then along the one row that is left of them.
+template <class Finish>
+void resample_rows(const pixel_rows& source, resample_workspace& workspace, const Finish& finish) {
+  const resample_axis& columns = workspace.columns;
+  std::int32_t begin = std::numeric_limits<std::int32_t>::max();
+  std::int32_t end = 0;
+  for (const resample_taps& taps : columns.taps) {
+    if (taps.count == 0) continue;
+    begin = std::min(begin, taps.first);
+    end = std::max(end, taps.first + taps.count);
+  }
+  const std::size_t seen = end > begin ? 3 * static_cast<std::size_t>(end - begin) : 0;
+  // Four floats are read and written where a pixel has three: one more at the end.
+  workspace.column_sums.resize(seen + 1);
+  workspace.target_row.resize(3 * columns.taps.size() + 1);
+  for (const resample_taps& taps : workspace.rows.taps) {
+    if (seen != 0) {
+      sum_rows(source, taps, workspace.rows.weights.data() + taps.weights,
+               3 * static_cast<std::size_t>(begin), seen, workspace.column_sums.data());
+    }
+    float* out = workspace.target_row.data();
+    for (const resample_taps& across : columns.taps) {
+      simd::quad sum = simd::broadcast_quad(across.outside * outside_grey);
+      const float* const weight = columns.weights.data() + across.weights;
+      const float* in =
+          workspace.column_sums.data() +
+          3 * (across.count == 0 ? 0 : static_cast<std::size_t>(across.first - begin));
+      for (std::int32_t i = 0; i < across.count; ++i, in += 3) {
+        sum += simd::broadcast_quad(weight[i]) * simd::load_quad(in);
+      }
+      simd::store_quad(out, sum);
+      out += 3;
+    }
+    finish(std::span<const float>(workspace.target_row).first(3 * columns.taps.size()));
+  }
+}
+
 }  // namespace detail
 
 /// Cuts `box` out of a picture and resizes it to `width` x `height`.
@@ -101,47 +188,17 @@ inline image crop_resize(const image& source, const pixel_box& box, std::int32_t
     return std::abs(start) <= limit && length > 0 && length <= limit;
   };
   if (!usable(box.x, box.width) || !usable(box.y, box.height)) return target;
-  detail::resample_axis columns, rows;
-  detail::make_resample_axis(box.x, box.width, source.width, width, columns);
-  detail::make_resample_axis(box.y, box.height, source.height, height, rows);
-
-  std::int32_t first_row = source.height, last_row = 0;
-  for (const detail::resample_taps& taps : rows.taps) {
-    if (taps.count == 0) continue;
-    first_row = std::min(first_row, taps.first);
-    last_row = std::max(last_row, taps.first + taps.count);
-  }
-  const std::size_t row_size = 3 * target_width;
-  std::vector<float> narrowed(static_cast<std::size_t>(std::max(last_row - first_row, 0)) *
-                              row_size);
-  float* out = narrowed.data();
-  for (std::int32_t y = first_row; y < last_row; ++y) {
-    const std::uint8_t* in = source.pixels.data() + 3 * static_cast<std::size_t>(y) *
-                                                        static_cast<std::size_t>(source.width);
-    for (const detail::resample_taps& taps : columns.taps) {
-      float sum[3] = {};
-      for (float& channel : sum) channel = taps.outside * outside_grey;
-      const std::uint8_t* pixel = in + 3 * static_cast<std::size_t>(taps.first);
-      const float* weight = columns.weights.data() + taps.weights;
-      for (std::int32_t i = 0; i < taps.count; ++i, pixel += 3)
-        for (std::size_t c = 0; c < 3; ++c) sum[c] += weight[i] * pixel[c];
-      out = std::copy(sum, sum + 3, out);
-    }
-  }
-
-  std::vector<float> sum(row_size);
+  detail::resample_workspace workspace;
+  detail::make_resample_axis(box.x, box.width, source.width, width, workspace.columns);
+  detail::make_resample_axis(box.y, box.height, source.height, height, workspace.rows);
   std::uint8_t* pixel = target.pixels.data();
-  for (const detail::resample_taps& taps : rows.taps) {
-    std::fill(sum.begin(), sum.end(), taps.outside * outside_grey);
-    const float* weight = rows.weights.data() + taps.weights;
-    for (std::int32_t i = 0; i < taps.count; ++i) {
-      const float* in =
-          narrowed.data() + static_cast<std::size_t>(taps.first + i - first_row) * row_size;
-      for (std::size_t x = 0; x < row_size; ++x) sum[x] += weight[i] * in[x];
-    }
-    for (const float value : sum)
-      *pixel++ = static_cast<std::uint8_t>(std::clamp(value + 0.5F, 0.0F, 255.0F));
-  }
+  detail::resample_rows({source.pixels.data(), 3 * static_cast<std::size_t>(source.width)},
+                        workspace, [&](std::span<const float> row) {
+                          for (const float value : row) {
+                            *pixel++ =
+                                static_cast<std::uint8_t>(std::clamp(value + 0.5F, 0.0F, 255.0F));
+                          }
+                        });
   return target;
 }
 

@@ -59,7 +59,8 @@ inline void blend_block(const blend_shapes<float>& shapes, std::uint32_t live, s
   }
 }
 
-/// out_i = sum_k w_ik G'_k point_i + translation at the vertices [first, first + count).
+/// out_i = sum_k w_ik G'_k point_i + translation at the vertices [first, first + count); `points`
+/// and `out` begin with the first of them.
 inline void skin_vertices(const skin_weights<float>& skin, std::size_t first, std::size_t count,
                           const float* points, float* out) {
   for (std::size_t v = first; v < first + count; ++v) {
@@ -71,12 +72,12 @@ inline void skin_vertices(const skin_weights<float>& skin, std::size_t first, st
       const simd::quad share = simd::broadcast_quad(weight[i]);
       for (int k = 0; k < 4; ++k) column[k] += share * simd::load_quad(from + 4 * k);
     }
-    const float* const p = points + 3 * v;
+    const float* const p = points + 3 * (v - first);
     const simd::quad moved =
         (column[0] * simd::broadcast_quad(p[0]) + column[1] * simd::broadcast_quad(p[1])) +
         (column[2] * simd::broadcast_quad(p[2]) + column[3]);
     for (std::size_t k = 0; k < 3; ++k) {
-      out[3 * v + k] = moved[static_cast<int>(k)] + skin.translation[k];
+      out[3 * (v - first) + k] = moved[static_cast<int>(k)] + skin.translation[k];
     }
   }
 }
@@ -121,7 +122,7 @@ void blend_and_skin(std::size_t vertices, const blend_shapes<T>& shapes, const s
         // One block ahead is too late for directions that come from memory (measured).
         const std::size_t ahead = skin_block_begin(block + 2, vertices);
         detail::blend_block(shapes, live[block], first, ahead, blended);
-        detail::skin_vertices(skin, first, skin_block, blended, out);
+        detail::skin_vertices(skin, first, skin_block, blended + 3 * first, out + 3 * first);
       }
       return;
     }

@@ -13,6 +13,13 @@ namespace maquette {
 
 namespace detail {
 
+/// The rows of a feature map from `first` on, as many as the shape has.
+template <ImageShape Rows, class T, ImageShape S>
+feature_map<T, Rows> rows_of(feature_map<T, S> map, int first) {
+  static_assert(channels<Rows> == channels<S> && width<Rows> == width<S>);
+  return feature_map<T, Rows>(map.data + pixel_major::offset<S>(0, first, 0));
+}
+
 /// 7x7 convolution of stride 2, batch norm, ReLU; residual; 2x2 max-pool; two residuals:
 /// [3, S, S] to [Features, S/4, S/4].
 template <int Features>
@@ -23,11 +30,19 @@ struct human2d_stem {
   nn::residual<Features / 2, Features / 2> residual2;
   nn::residual<Features / 2, Features> residual3;
 
+  /// Between convolution and pool the maps are largest: residual1 goes band by band of rows, each
+  /// with a row more above and below for the 3x3 kernel, and is pooled at once.
   template <ImageShape S>
   struct shapes {
     using convolved = typename decltype(conv)::template output<S>;
-    using widened = typename decltype(residual1)::template output<convolved>;
-    using pooled = typename nn::max_pool<>::output<widened>;
+    static constexpr int band_rows = std::min(32, height<convolved>);
+    static constexpr int seen_rows = std::min(band_rows + 2, height<convolved>);
+    static_assert(height<convolved> % band_rows == 0 && band_rows % 2 == 0);
+    using seen = shape<channels<convolved>, seen_rows, width<convolved>>;
+    using widened = typename decltype(residual1)::template output<seen>;
+    using band = shape<channels<widened>, band_rows, width<widened>>;
+    using pooled_band = typename nn::max_pool<>::output<band>;
+    using pooled = shape<channels<widened>, height<convolved> / 2, width<convolved> / 2>;
     using result = typename decltype(residual3)::template output<pooled>;
   };
   template <ImageShape S>
@@ -36,9 +51,9 @@ struct human2d_stem {
   template <ImageShape S>
   static constexpr std::size_t scratch() {
     using s = shapes<S>;
-    constexpr std::size_t before_pool =
-        arena::bytes_of<typename s::widened>() + arena::bytes_of<typename s::convolved>() +
-        decltype(residual1)::template scratch<typename s::convolved>();
+    constexpr std::size_t before_pool = arena::bytes_of<typename s::widened>() +
+                                        arena::bytes_of<typename s::convolved>() +
+                                        decltype(residual1)::template scratch<typename s::seen>();
     return arena::bytes_of<typename s::pooled>() +
            std::max({before_pool, decltype(residual2)::template scratch<typename s::pooled>(),
                      decltype(residual3)::template scratch<typename s::pooled>()});
@@ -70,8 +85,12 @@ struct human2d_stem {
       const auto widened = context.scratch.template take<typename s::widened, pixel_major>();
       const auto convolved = context.scratch.template take<typename s::convolved, pixel_major>();
       conv(context, x, convolved, {.relu = true});
-      residual1(context, convolved.as_const(), widened);
-      nn::max_pool<>{}(context, widened.as_const(), pooled);
+      for (int row = 0; row < height<typename s::convolved>; row += s::band_rows) {
+        const int first = std::clamp(row - 1, 0, height<typename s::convolved> - s::seen_rows);
+        residual1(context, rows_of<typename s::seen>(convolved.as_const(), first), widened);
+        nn::max_pool<>{}(context, rows_of<typename s::band>(widened.as_const(), row - first),
+                         rows_of<typename s::pooled_band>(pooled, row / 2));
+      }
     }
     residual2(context, pooled.as_const(), pooled);
     residual3(context, pooled.as_const(), y);
@@ -154,9 +173,10 @@ struct human2d {
         std::max({hourglass::template scratch<features_shape>(),
                   residuals::template scratch<features_shape>(),
                   arena::bytes_of<heatmaps_shape>() + arena::bytes_of<silhouette_shape>()});
-    return (Stacks > 1 ? 2 : 1) * arena::bytes_of<features_shape>() +
+    constexpr std::size_t one_map = arena::bytes_of<features_shape>();
+    return one_map +
            std::max(detail::human2d_stem<Features>::template scratch<shape<3, Input, Input>>(),
-                    in_stack);
+                    (Stacks > 1 ? one_map : 0) + in_stack);
   }();
 
   /// The last stack's heat maps and silhouette.
@@ -177,10 +197,10 @@ struct human2d {
                     "human2d: the workspace is smaller than workspace_bytes");
     const arena::scope scope(context.scratch);
     const auto stem_features = context.scratch.template take<features_shape, pixel_major>();
+    stem(context, picture, stem_features);
     auto features = stem_features;
     if constexpr (Stacks > 1)
       features = context.scratch.template take<features_shape, pixel_major>();
-    stem(context, picture, stem_features);
     [&]<std::size_t... Index>(std::index_sequence<Index...>) {
       (run_stack<Index>(context, stem_features, features, results[Index]), ...);
     }

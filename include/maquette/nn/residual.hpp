@@ -35,7 +35,8 @@ struct residual {
   template <ImageShape S>
   static constexpr std::size_t scratch() {
     using inner = shape<middle, height<S>, width<S>>;
-    return 2 * arena::bytes_of<inner>() + decltype(conv2)::template scratch<inner>();
+    return (has_skip ? 1 : 2) * arena::bytes_of<inner>() +
+           decltype(conv2)::template scratch<inner>();
   }
 
   void parameters(auto&& visit) {
@@ -62,7 +63,9 @@ struct residual {
                   feature_map<float, output<S>> y) const {
     const arena::scope scope(context.scratch);
     using inner = shape<middle, height<S>, width<S>>;
-    const auto first = context.scratch.template take<inner, pixel_major>();
+    // Where y is not x nobody needs y before the skip is written, when `first` has done its work.
+    feature_map<float, inner> first(y.data);
+    if constexpr (!has_skip) first = context.scratch.template take<inner, pixel_major>();
     const auto second = context.scratch.template take<inner, pixel_major>();
     conv1(context, x, first, {.prologue = norm1.packed, .relu = true});
     conv2(context, first.as_const(), second, {.relu = true});

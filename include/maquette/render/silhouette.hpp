@@ -7,6 +7,7 @@
 #include <span>
 
 #include "maquette/core/assert.hpp"
+#include "maquette/core/executor.hpp"
 #include "maquette/render/camera.hpp"
 #include "maquette/render/rasterizer.hpp"
 
@@ -27,6 +28,30 @@ inline void draw_silhouette(const camera& view, std::span<const float> vertices,
   project_mesh(view, vertices, translation, projected);
   std::fill(mask.begin(), mask.end(), std::uint8_t{0});
   rasterize_silhouette({projected, faces}, width, height, mask, 1, options);
+}
+
+/// Draws the silhouettes of several bodies of one topology, one body a task of `threads`: `masks`
+/// [N, height, width], each as `draw_silhouette` draws it.
+///
+/// `vertices` [N, V, 3], moved by `translations` [N]; `projected` [N, V, 3] is scratch and holds
+/// the projected meshes afterwards. Allocates nothing.
+inline void draw_silhouettes(const camera& view, std::span<const float> vertices,
+                             std::span<const vec3<double>> translations,
+                             std::span<const std::uint32_t> faces, std::span<float> projected,
+                             std::int32_t width, std::int32_t height, std::span<std::uint8_t> masks,
+                             const raster_options& options = {}, const executor& threads = {}) {
+  const std::size_t count = translations.size();
+  if (count == 0) return;
+  const std::size_t mesh = vertices.size() / count;
+  const std::size_t pixels = masks.size() / count;
+  MAQUETTE_ASSERT(vertices.size() == count * mesh && projected.size() == vertices.size(),
+                  "meshes and scratch are [N, V, 3]");
+  MAQUETTE_ASSERT(masks.size() == count * pixels, "masks are [N, height, width]");
+  threads.for_each(count, [&](std::size_t body) {
+    draw_silhouette(view, vertices.subspan(body * mesh, mesh), translations[body], faces,
+                    projected.subspan(body * mesh, mesh), width, height,
+                    masks.subspan(body * pixels, pixels), options);
+  });
 }
 
 /// Intersection over union of two masks, pixel by pixel (non-zero is inside); 1 if both are empty.
