@@ -5,6 +5,7 @@ stack (Pavlakos et al. 2018, section 4.1).
 
 The compact default is for a CPU: pictures of 128 px first (four times as fast, the network is fully
 convolutional), then `--size 256 --from runs/human2d-128/checkpoint.pt` at the size that is shipped.
+`--optimizer muon` learns more than Adam in as many steps (muon.py, weights/README.md).
 The paper's size: `--features 256 --modules 3 --size 256 --batch 4 --optimizer rmsprop --rate 3e-4`.
 Real photographs (real_pool.py; research only) join as `--pool POOL REAL REAL`, their unlabelled joints and
 masks left out of the loss. A run that was interrupted is resumed by the same command.
