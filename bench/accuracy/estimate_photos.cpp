@@ -37,6 +37,7 @@ struct settings {
   bool keep_network_pose = false;
   bool look_once = false;
   bool quarter_cell = false;
+  bool bfloat16 = false;
 };
 
 /// One line of the list: a photo and, where they are known, the person's box (left, top, right,
@@ -101,6 +102,8 @@ result<void> write_masks(const std::string& stem, const image& photo, const esti
   return write(".body.png", draw_body_silhouette(photo, found, body));
 }
 
+/// Everything, with this kind of estimator.
+template <class Estimator>
 int run(const settings& chosen) {
   const auto fail = [](const error& e) {
     std::fprintf(stderr, "estimate_photos: %s\n", e.message.c_str());
@@ -110,9 +113,9 @@ int run(const settings& chosen) {
   if (!photos) return fail(photos.error());
   thread_pool pool(chosen.threads != 0 ? chosen.threads
                                        : std::max(1U, std::thread::hardware_concurrency()));
-  const result<estimator> person = estimator::load(chosen.weights, chosen.body, {.threads = pool});
+  const result<Estimator> person = Estimator::load(chosen.weights, chosen.body, {.threads = pool});
   if (!person) return fail(person.error());
-  estimator::workspace_type memory = person->make_workspace();
+  typename Estimator::workspace_type memory = person->make_workspace();
   estimate found;
   std::ofstream out(chosen.out);
   std::ofstream kept;
@@ -188,9 +191,11 @@ int main(int count, char** arguments) {
   program.add_flag("--no-refine", chosen.keep_network_pose, "keep the networks' pose");
   program.add_flag("--no-flip", chosen.look_once, "do not look at the mirrored photo as well");
   program.add_flag("--quarter-cell", chosen.quarter_cell, "read joints to a quarter of a cell");
+  program.add_flag("--bfloat16", chosen.bfloat16, "Human2D's 1x1 products in bfloat16");
   CLI11_PARSE(program, count, arguments);
+  using in_bfloat16 = basic_estimator<human2d<16, 96, 2, 1, 256, arithmetic::bfloat16>>;
   try {
-    return run(chosen);
+    return chosen.bfloat16 ? run<in_bfloat16>(chosen) : run<estimator>(chosen);
   } catch (const std::exception& exception) {
     std::fprintf(stderr, "estimate_photos: %s\n", exception.what());
     return 2;

@@ -65,6 +65,10 @@ void one_and_two_threads(benchmark::internal::Benchmark* bench) {
 }
 
 using human2d_one_module = human2d<16, 256, 2, 1>;
+using human2d_compact_bfloat16 = human2d<16, 96, 2, 1, 256, arithmetic::bfloat16>;
+using human2d_paper_bfloat16 = human2d<16, 256, 2, 3, 256, arithmetic::bfloat16>;
+using human2d_one_module_bfloat16 = human2d<16, 256, 2, 1, 256, arithmetic::bfloat16>;
+using human2d_one_module_small = human2d<16, 256, 2, 1, 256, arithmetic::float32_small>;
 using human2d_128 = human2d<16, 128, 2, 1>;
 using human2d_64 = human2d<16, 64, 2, 1>;
 using human2d_64_small_picture = human2d<16, 64, 2, 1, 128>;
@@ -74,6 +78,10 @@ using human2d_64_small_picture = human2d<16, 64, 2, 1, 128>;
 BENCHMARK(run_human2d<compact_human2d>)->Apply(one_and_two_threads);
 BENCHMARK(run_human2d<paper_human2d>)->Apply(one_and_two_threads);
 BENCHMARK(run_human2d<human2d_one_module>)->Apply(one_and_two_threads);
+BENCHMARK(run_human2d<human2d_compact_bfloat16>)->Apply(one_and_two_threads);
+BENCHMARK(run_human2d<human2d_paper_bfloat16>)->Apply(one_and_two_threads);
+BENCHMARK(run_human2d<human2d_one_module_bfloat16>)->Apply(one_and_two_threads);
+BENCHMARK(run_human2d<human2d_one_module_small>)->Apply(one_and_two_threads);
 BENCHMARK(run_human2d<human2d_128>)->Apply(one_and_two_threads);
 BENCHMARK(run_human2d<human2d_64>)->Apply(one_and_two_threads);
 BENCHMARK(run_human2d<human2d_64_small_picture>)->Apply(one_and_two_threads);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // The library beside its peers: loads one network of prepare.py's folder and obeys the driver.
-//   peer_worker compact|one-module|paper FOLDER THREADS
+//   peer_worker compact|one-module|paper FOLDER THREADS [bfloat16]
 #include <string>
 #include <vector>
 
@@ -42,15 +42,22 @@ int serve(const std::string& folder, unsigned threads) {
   return obey<decltype(call), float>(call, {heatmaps, silhouette});
 }
 
+/// The network of this name.
+template <arithmetic How>
+int serve_named(const std::string& name, const std::string& folder, unsigned threads) {
+  if (name == "compact") return serve<human2d<16, 96, 2, 1, 256, How>>(folder, threads);
+  if (name == "one-module") return serve<human2d<16, 256, 2, 1, 256, How>>(folder, threads);
+  if (name == "paper") return serve<human2d<16, 256, 2, 3, 256, How>>(folder, threads);
+  return fail("there is no network '" + name + "'");
+}
+
 }  // namespace
 
 int main(int count, char** arguments) {
-  const std::string usage = "usage: peer_worker compact|one-module|paper FOLDER THREADS";
-  if (count != 4) return fail(usage);
-  const std::string name = arguments[1];
+  const bool bfloat16 = count == 5 && arguments[4] == std::string("bfloat16");
+  if (count != 4 && !bfloat16)
+    return fail("usage: peer_worker compact|one-module|paper FOLDER THREADS [bfloat16]");
   const auto threads = static_cast<unsigned>(std::stoul(arguments[3]));
-  if (name == "compact") return serve<compact_human2d>(arguments[2], threads);
-  if (name == "one-module") return serve<human2d<16, 256, 2, 1>>(arguments[2], threads);
-  if (name == "paper") return serve<paper_human2d>(arguments[2], threads);
-  return fail(usage);
+  return bfloat16 ? serve_named<arithmetic::bfloat16>(arguments[1], arguments[2], threads)
+                  : serve_named<arithmetic::float32>(arguments[1], arguments[2], threads);
 }

@@ -11,7 +11,7 @@ struct bfloat16 {
   std::uint16_t bits = 0;
 
   bfloat16() = default;
-  /// The nearest one, of two the even one: at most 2^-9 of the value away; NaN stays NaN.
+  /// The nearest one, of two the even one: at most 2^-8 of the value away; NaN stays NaN.
   explicit bfloat16(float value) {
     const auto whole = std::bit_cast<std::uint32_t>(value);
     const std::uint32_t rounded = whole + 0x7FFFU + ((whole >> 16U) & 1U);

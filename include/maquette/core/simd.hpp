@@ -3,6 +3,9 @@
 #include <bit>
 #include <cstddef>
 #include <cstdint>
+#include <cstring>
+
+#include "maquette/core/bfloat16.hpp"
 
 /// Vectors of float as wide as the compiler's flags allow; one lane where the compiler has no
 /// vector extension or MAQUETTE_SCALAR is defined.
@@ -44,6 +47,36 @@ MAQUETTE_INLINE vector load_lower_halves(const std::uint32_t* from) {
 MAQUETTE_INLINE vector load_upper_halves(const std::uint32_t* from) {
   return reinterpret_cast<vector>(*reinterpret_cast<const unaligned_words*>(from) & 0xFFFF0000U);
 }
+
+/// As many pairs of bfloat16 as a vector has floats, the first of a pair in the lower half.
+typedef std::uint32_t pairs __attribute__((vector_size(width * sizeof(float))));
+typedef std::uint16_t unaligned_halves
+    __attribute__((vector_size(width * sizeof(std::uint16_t)), aligned(2), may_alias));
+
+MAQUETTE_INLINE pairs load_pairs(const std::uint32_t* from) {
+  return *reinterpret_cast<const unaligned_words*>(from);
+}
+MAQUETTE_INLINE pairs broadcast_pair(std::uint32_t value) { return value - pairs{}; }
+/// sum + a.first * b.first + a.second * b.second lane by lane.
+MAQUETTE_INLINE vector add_products(vector sum, pairs a, pairs b) {
+#if defined(__AVX512BF16__)
+  // Not an intrinsic: its header would cost every program a second of compiling.
+  asm("vdpbf16ps %2, %1, %0" : "+v"(sum) : "v"(a), "v"(b));
+  return sum;
+#else
+  sum += reinterpret_cast<vector>(a << 16) * reinterpret_cast<vector>(b << 16);
+  return sum +
+         reinterpret_cast<vector>(a & 0xFFFF0000U) * reinterpret_cast<vector>(b & 0xFFFF0000U);
+#endif
+}
+/// Writes a vector as so many bfloat16, each the nearest one; NaN stays NaN.
+MAQUETTE_INLINE void store_rounded(void* to, vector value) {
+  const auto whole = reinterpret_cast<pairs>(value);
+  const pairs rounded = whole + 0x7FFFU + ((whole >> 16) & 1U);
+  const pairs kept = value == value ? rounded : whole | 0x400000U;
+  *static_cast<unaligned_halves*>(to) = __builtin_convertvector(kept >> 16, unaligned_halves);
+}
+
 /// Asks for the line of memory at an address that will be read soon; any address will do.
 MAQUETTE_INLINE void prefetch(const void* address) { __builtin_prefetch(address); }
 
@@ -100,6 +133,19 @@ MAQUETTE_INLINE vector load_upper_halves(const std::uint32_t* from) {
 }
 MAQUETTE_INLINE void prefetch(const void*) {}
 
+using pairs = std::uint32_t;
+
+MAQUETTE_INLINE pairs load_pairs(const std::uint32_t* from) { return *from; }
+MAQUETTE_INLINE pairs broadcast_pair(std::uint32_t value) { return value; }
+MAQUETTE_INLINE vector add_products(vector sum, pairs a, pairs b) {
+  sum += std::bit_cast<float>(a << 16) * std::bit_cast<float>(b << 16);
+  return sum + std::bit_cast<float>(a & 0xFFFF0000U) * std::bit_cast<float>(b & 0xFFFF0000U);
+}
+MAQUETTE_INLINE void store_rounded(void* to, vector value) {
+  const bfloat16 rounded(value);
+  std::memcpy(to, &rounded.bits, sizeof rounded.bits);
+}
+
 struct quad {
   float lanes[4]{};
 
@@ -139,8 +185,8 @@ MAQUETTE_INLINE void prefetch_run(const float* from, int count) {
 /// Asks for a run of so many bytes.
 MAQUETTE_INLINE void prefetch_bytes(const void* from, std::size_t count) {
   constexpr std::size_t cache_line = 64;
-  const char* const bytes = static_cast<const char*>(from);
-  for (std::size_t i = 0; i < count; i += cache_line) prefetch(bytes + i);
+  const char* const first = static_cast<const char*>(from);
+  for (std::size_t i = 0; i < count; i += cache_line) prefetch(first + i);
 }
 
 /// How many vectors the processor's registers hold.

@@ -55,9 +55,9 @@ struct human2d_architecture {
   }
 };
 
-template <int Joints, int Features, int Stacks, int Modules, int Input>
+template <int Joints, int Features, int Stacks, int Modules, int Input, arithmetic How>
 constexpr human2d_architecture architecture_of(
-    const human2d<Joints, Features, Stacks, Modules, Input>*) {
+    const human2d<Joints, Features, Stacks, Modules, Input, How>*) {
   return {Joints, Features, Stacks, Modules};
 }
 

@@ -221,19 +221,9 @@ inline void conv2d(const cpu& backend, const conv2d_geometry& g, const float* in
   const detail::conv2d_call call{
       g, with.prologue, in, weights, finish, g.out_width(), g.out_pixels()};
   const int a_block = call.pixels_a_block();
-  const int blocks = (call.out_pixels + a_block - 1) / a_block;
-  const int panels = detail::panel_count(g.out_channels);
-  // Few pixels: share out the panels too, for the sake of many threads.
-  constexpr int enough = 16;
-  const int wanted = std::clamp((enough + blocks - 1) / blocks, 1, panels);
-  const int panels_a_group = (panels + wanted - 1) / wanted;
-  const int groups = (panels + panels_a_group - 1) / panels_a_group;
-  const std::size_t tasks = static_cast<std::size_t>(blocks) * static_cast<std::size_t>(groups);
-  backend.threads.for_each(tasks, [&](std::size_t index) {
-    const int block = static_cast<int>(index) / groups;
-    const int first = static_cast<int>(index) % groups * panels_a_group;
-    detail::conv2d_block(call, block, first, std::min(first + panels_a_group, panels));
-  });
+  detail::share_out(
+      backend, (call.out_pixels + a_block - 1) / a_block, detail::panel_count(g.out_channels),
+      [&](int block, int first, int last) { detail::conv2d_block(call, block, first, last); });
 }
 
 }  // namespace maquette::kernel

@@ -19,6 +19,8 @@ struct conv2d_geometry {
   extent2 kernel{};
   extent2 stride{};
   extent2 padding{0, 0};
+  bool may_transform =
+      true;  ///< 3x3 kernels may go by Winograd's algorithm, four times the weights
 
   constexpr int out_height() const { return (height + 2 * padding.y - kernel.y) / stride.y + 1; }
   constexpr int out_width() const { return (width + 2 * padding.x - kernel.x) / stride.x + 1; }

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cstddef>
 
+#include "maquette/core/backend.hpp"
 #include "maquette/core/simd.hpp"
 #include "maquette/kernel/geometry.hpp"
 
@@ -84,6 +85,21 @@ MAQUETTE_INLINE void for_panel(int out_channels, int panel, const Product& produ
 MAQUETTE_NOINLINE inline void write_part(const float* values, int count, const float* addend,
                                          float* to) {
   for (int c = 0; c < count; ++c) to[c] = addend != nullptr ? values[c] + addend[c] : values[c];
+}
+
+/// Shares out blocks of pixels, and panels too where the blocks are few, among the threads: calls
+/// `work(block, first panel, last panel)`, split by the numbers alone.
+template <class Work>
+void share_out(const cpu& backend, int blocks, int panels, const Work& work) {
+  constexpr int enough = 16;
+  const int wanted = std::clamp((enough + blocks - 1) / blocks, 1, panels);
+  const int panels_a_group = (panels + wanted - 1) / wanted;
+  const int groups = (panels + panels_a_group - 1) / panels_a_group;
+  const std::size_t tasks = static_cast<std::size_t>(blocks) * static_cast<std::size_t>(groups);
+  backend.threads.for_each(tasks, [&](std::size_t index) {
+    const int first = static_cast<int>(index) % groups * panels_a_group;
+    work(static_cast<int>(index) / groups, first, std::min(first + panels_a_group, panels));
+  });
 }
 
 /// Where sums go: out = addend + relu(bias + sum), channel by channel of a pixel.

@@ -144,23 +144,9 @@ void blend_packed_block(const packed_blend_shapes<Stored>& shapes,
 /// transform's numbers side by side. Writes a float beyond the last vertex.
 inline void skin_vertices_by_four(const skin_weights<float>& skin, std::size_t first,
                                   std::size_t count, const float* points, float* out) {
-  constexpr int vectors = 16 / std::min(simd::width, 16);
-  alignas(64) const float moved[16] = {0,
-                                       0,
-                                       0,
-                                       0,
-                                       0,
-                                       0,
-                                       0,
-                                       0,
-                                       0,
-                                       0,
-                                       0,
-                                       0,
-                                       skin.translation[0],
-                                       skin.translation[1],
-                                       skin.translation[2],
-                                       0};
+  constexpr int vectors = 16 / simd::width;
+  alignas(64) float moved[16] = {};
+  std::copy(skin.translation.begin(), skin.translation.end(), moved + 12);
   for (std::size_t v = 0; v < count; ++v) {
     const std::uint8_t* const joint = skin.joint + 4 * (first + v);
     const float* const weight = skin.weight + 4 * (first + v);

@@ -23,9 +23,9 @@ inline constexpr int winograd_block = 2 * tile_rows;
 
 /// Whether weights are prepared for it: where the channels fill a vector and are not too few.
 constexpr bool winograd_prepares(const conv2d_geometry& g) {
-  return g.kernel.y == 3 && g.kernel.x == 3 && g.stride.y == 1 && g.stride.x == 1 &&
-         g.padding.y == 1 && g.padding.x == 1 && g.in_channels >= std::max(16, simd::width) &&
-         g.out_channels >= 16;
+  return g.may_transform && g.kernel.y == 3 && g.kernel.x == 3 && g.stride.y == 1 &&
+         g.stride.x == 1 && g.padding.y == 1 && g.padding.x == 1 &&
+         g.in_channels >= std::max(16, simd::width) && g.out_channels >= 16;
 }
 /// Whether it is the faster way: on maps that have tiles enough to share the weights.
 constexpr bool winograd_pays(const conv2d_geometry& g) {

@@ -22,13 +22,13 @@ feature_map<T, Rows> rows_of(feature_map<T, S> map, int first) {
 
 /// 7x7 convolution of stride 2, batch norm, ReLU; residual; 2x2 max-pool; two residuals:
 /// [3, S, S] to [Features, S/4, S/4].
-template <int Features>
+template <int Features, arithmetic How>
 struct human2d_stem {
-  nn::conv2d<3, Features / 4, 7, 2> conv;
+  nn::conv2d<3, Features / 4, 7, 2, How> conv;
   nn::batch_norm<Features / 4> norm;
-  nn::residual<Features / 4, Features / 2> residual1;
-  nn::residual<Features / 2, Features / 2> residual2;
-  nn::residual<Features / 2, Features> residual3;
+  nn::residual<Features / 4, Features / 2, How> residual1;
+  nn::residual<Features / 2, Features / 2, How> residual2;
+  nn::residual<Features / 2, Features, How> residual3;
 
   /// Between convolution and pool the maps are largest: residual1 goes band by band of rows, each
   /// with a row more above and below for the 3x3 kernel, and is pooled at once.
@@ -98,14 +98,14 @@ struct human2d_stem {
 };
 
 /// One hourglass, residual modules, two 1x1 heads, and what feeds the heads back into the next one.
-template <int Joints, int Features, int Modules, bool Last>
+template <int Joints, int Features, int Modules, arithmetic How, bool Last>
 struct human2d_stack {
   struct nothing {};
   template <int Channels>
   using merge = std::conditional_t<Last, nothing, nn::conv2d<Channels, Features>>;
 
-  nn::hourglass<4, Features, Modules> hourglass;
-  nn::residuals<Features, Modules> features;
+  nn::hourglass<4, Features, Modules, How> hourglass;
+  nn::residuals<Features, Modules, How> features;
   nn::conv2d<Features, Joints> heatmaps;
   nn::conv2d<Features, 2> silhouette;
   merge<Joints> merge_heatmaps;
@@ -123,12 +123,12 @@ struct human2d_stack {
   }
 };
 
-template <int Joints, int Features, int Modules, class Index>
+template <int Joints, int Features, int Modules, arithmetic How, class Index>
 struct human2d_stacks;
-template <int Joints, int Features, int Modules, std::size_t... Index>
-struct human2d_stacks<Joints, Features, Modules, std::index_sequence<Index...>> {
-  using type =
-      nn::layer_list<human2d_stack<Joints, Features, Modules, Index + 1 == sizeof...(Index)>...>;
+template <int Joints, int Features, int Modules, arithmetic How, std::size_t... Index>
+struct human2d_stacks<Joints, Features, Modules, How, std::index_sequence<Index...>> {
+  using type = nn::layer_list<
+      human2d_stack<Joints, Features, Modules, How, Index + 1 == sizeof...(Index)>...>;
 };
 
 }  // namespace detail
@@ -138,8 +138,10 @@ struct human2d_stacks<Joints, Features, Modules, std::index_sequence<Index...>> 
 ///
 /// Picture: [Input, Input, 3] floats, rgb / 255 - 0.5, the crop around the person. Heat maps:
 /// [Joints, Input/4, Input/4]. Silhouette: logits [2, Input/4, Input/4], channel 0 body, channel 1
-/// background. The paper's own size is the default.
-template <int Joints = 16, int Features = 256, int Stacks = 2, int Modules = 3, int Input = 256>
+/// background. The paper's own size is the default. `How` changes speed, memory and the last
+/// digits, not the weights; both heads are float32.
+template <int Joints = 16, int Features = 256, int Stacks = 2, int Modules = 3, int Input = 256,
+          arithmetic How = arithmetic::float32>
 struct human2d {
   static constexpr int joints = Joints;
   static constexpr int input_size = Input;
@@ -154,8 +156,8 @@ struct human2d {
     view<float, silhouette_shape> silhouette;
   };
 
-  detail::human2d_stem<Features> stem;
-  typename detail::human2d_stacks<Joints, Features, Modules,
+  detail::human2d_stem<Features, How> stem;
+  typename detail::human2d_stacks<Joints, Features, Modules, How,
                                   std::make_index_sequence<static_cast<std::size_t>(Stacks)>>::type
       stacks;
 
@@ -167,15 +169,15 @@ struct human2d {
   /// The scratch memory of one call.
   static constexpr std::size_t workspace_bytes = [] {
     using features_shape = shape<Features, output_size, output_size>;
-    using hourglass = nn::hourglass<4, Features, Modules>;
-    using residuals = nn::residuals<Features, Modules>;
+    using hourglass = nn::hourglass<4, Features, Modules, How>;
+    using residuals = nn::residuals<Features, Modules, How>;
     constexpr std::size_t in_stack =
         std::max({hourglass::template scratch<features_shape>(),
                   residuals::template scratch<features_shape>(),
                   arena::bytes_of<heatmaps_shape>() + arena::bytes_of<silhouette_shape>()});
     constexpr std::size_t one_map = arena::bytes_of<features_shape>();
     return one_map +
-           std::max(detail::human2d_stem<Features>::template scratch<shape<3, Input, Input>>(),
+           std::max(detail::human2d_stem<Features, How>::template scratch<shape<3, Input, Input>>(),
                     (Stacks > 1 ? one_map : 0) + in_stack);
   }();
 

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
+#include "maquette/core/arithmetic.hpp"
 #include "maquette/kernel/conv2d.hpp"
+#include "maquette/kernel/conv2d_bfloat16.hpp"
 #include "maquette/nn/batch_norm.hpp"
 #include "maquette/nn/layer.hpp"
 
@@ -8,9 +10,10 @@ namespace maquette::nn {
 
 /// A convolution with bias, zero-padded by half its kernel: [In, H, W] to
 /// [Out, ceil(H / Stride), ceil(W / Stride)].
-template <int In, int Out, int Kernel = 1, int Stride = 1>
+template <int In, int Out, int Kernel = 1, int Stride = 1, arithmetic How = arithmetic::float32>
 struct conv2d {
   static_assert(Kernel % 2 == 1, "a kernel has a middle");
+  static constexpr bool in_bfloat16 = How == arithmetic::bfloat16 && Kernel == 1 && Stride == 1;
 
   parameter<shape<Out, In, Kernel, Kernel>> weight;
   parameter<shape<Out>> bias;
@@ -38,7 +41,8 @@ struct conv2d {
             .width = width,
             .kernel = {Kernel, Kernel},
             .stride = {Stride, Stride},
-            .padding = {Kernel / 2, Kernel / 2}};
+            .padding = {Kernel / 2, Kernel / 2},
+            .may_transform = How != arithmetic::float32_small};
   }
 
   void pack(packer& to) { pack_with(to, nullptr); }
@@ -53,7 +57,9 @@ struct conv2d {
   void operator()(const context<B>& context, feature_map<const float, S> x,
                   feature_map<float, output<S>> y, const kernel::fusion& with = {}) const {
     constexpr kernel::conv2d_geometry g = geometry(height<S>, width<S>);
-    if constexpr (constexpr int floats = kernel::conv2d_scratch_size(g); floats > 0) {
+    if constexpr (in_bfloat16) {
+      kernel::conv2d_bfloat16(context.backend, g, x.data, packed, y.data, with);
+    } else if constexpr (constexpr int floats = kernel::conv2d_scratch_size(g); floats > 0) {
       const arena::scope scope(context.scratch);
       const auto scratch = context.scratch.template take<shape<floats>>();
       kernel::conv2d(context.backend, g, x.data, packed, y.data, with, scratch.data);
@@ -65,9 +71,11 @@ struct conv2d {
  private:
   void pack_with(packer& to, const kernel::batch_norm_parameters* norm) {
     constexpr kernel::conv2d_geometry any = geometry(Kernel, Kernel);
-    float* memory = to.take(kernel::conv2d_packed_size(any));
+    float* memory = to.take(in_bfloat16 ? kernel::conv2d_bfloat16_packed_size(any)
+                                        : kernel::conv2d_packed_size(any));
     if (memory == nullptr) return;
-    kernel::conv2d_pack(any, weight.data, bias.data, norm, memory);
+    constexpr auto lay_out = in_bfloat16 ? kernel::conv2d_bfloat16_pack : kernel::conv2d_pack;
+    lay_out(any, weight.data, bias.data, norm, memory);
     packed = memory;
   }
 };

@@ -13,17 +13,17 @@ namespace maquette::nn {
 /// same: y = up(x) + upsample(out(inner(down(max_pool(x))))).
 ///
 /// `inner` is the hourglass of one order less, or residual modules in the innermost one.
-template <int Order, int Channels, int Modules>
+template <int Order, int Channels, int Modules, arithmetic How = arithmetic::float32>
 struct hourglass {
   static_assert(Order >= 1);
-  using modules = residuals<Channels, Modules>;
+  using modules = residuals<Channels, Modules, How>;
   template <bool Innermost, int Less>
   struct nested {
     using type = modules;
   };
   template <int Less>
   struct nested<false, Less> {
-    using type = hourglass<Less, Channels, Modules>;
+    using type = hourglass<Less, Channels, Modules, How>;
   };
   using inner_type = typename nested<Order == 1, Order - 1>::type;
 

@@ -15,19 +15,19 @@ namespace maquette::nn {
 ///
 /// The skip is x itself, or a bare 1x1 convolution where the number of channels changes. norm2
 /// folds into conv1 and norm3 into conv2; norm1 cannot, since x also feeds the skip.
-template <int In, int Out>
+template <int In, int Out, arithmetic How = arithmetic::float32>
 struct residual {
   static constexpr int middle = Out / 2;
   static constexpr bool has_skip = In != Out;
   struct identity {};
 
   batch_norm<In> norm1;
-  conv2d<In, middle> conv1;
+  conv2d<In, middle, 1, 1, How> conv1;
   batch_norm<middle> norm2;
-  conv2d<middle, middle, 3> conv2;
+  conv2d<middle, middle, 3, 1, How> conv2;
   batch_norm<middle> norm3;
-  conv2d<middle, Out> conv3;
-  [[no_unique_address]] std::conditional_t<has_skip, conv2d<In, Out>, identity> skip;
+  conv2d<middle, Out, 1, 1, How> conv3;
+  [[no_unique_address]] std::conditional_t<has_skip, conv2d<In, Out, 1, 1, How>, identity> skip;
 
   static constexpr bool in_place = !has_skip;
   template <ImageShape S>
@@ -80,20 +80,20 @@ struct residual {
 
 namespace detail {
 
-template <int Channels, class Index>
+template <int Channels, arithmetic How, class Index>
 struct residual_chain;
-template <int Channels, std::size_t... Index>
-struct residual_chain<Channels, std::index_sequence<Index...>> {
+template <int Channels, arithmetic How, std::size_t... Index>
+struct residual_chain<Channels, How, std::index_sequence<Index...>> {
   template <std::size_t>
-  using one = residual<Channels, Channels>;
+  using one = residual<Channels, Channels, How>;
   using type = sequential<one<Index>...>;
 };
 
 }  // namespace detail
 
 /// So many residual modules one behind the other.
-template <int Channels, int Modules>
+template <int Channels, int Modules, arithmetic How = arithmetic::float32>
 using residuals = typename detail::residual_chain<
-    Channels, std::make_index_sequence<static_cast<std::size_t>(Modules)>>::type;
+    Channels, How, std::make_index_sequence<static_cast<std::size_t>(Modules)>>::type;
 
 }  // namespace maquette::nn

@@ -1,0 +1,17 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+namespace maquette {
+
+/// How a network computes its convolutions; what lies between them is always float.
+enum class arithmetic {
+  /// The fastest way in float: 3x3 kernels by Winograd's algorithm, four times their weights.
+  float32,
+  /// Float by packed products alone: the least memory, at about half the speed.
+  float32_small,
+  /// 1x1 kernels multiply bfloat16 and add in float; all else as `float32`. Fast where the
+  /// processor has AVX512_BF16, slow where it has not.
+  bfloat16,
+};
+
+}  // namespace maquette

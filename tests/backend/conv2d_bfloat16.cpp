@@ -1,0 +1,133 @@
+// The 1x1 convolution of bfloat16 against the reference one on values that bfloat16 holds exactly,
+// and on others within what rounding can do.
+#include "maquette/kernel/conv2d_bfloat16.hpp"
+
+#include <doctest/doctest.h>
+
+#include <array>
+#include <cmath>
+#include <limits>
+
+#include "../../examples/thread_pool.hpp"
+#include "maquette/core/workspace.hpp"
+#include "maquette/model/human2d.hpp"
+#include "support/convolution.hpp"
+
+using namespace maquette;
+using kernel::conv2d_geometry;
+using synthetic::convolution;
+using synthetic::floats;
+
+namespace {
+
+floats found(const convolution& one, const cpu& backend = {}) {
+  floats packed(kernel::conv2d_bfloat16_packed_size(one.g));
+  kernel::conv2d_bfloat16_pack(one.g, one.weight.data(), one.bias.data(), nullptr, packed.data());
+  floats out(one.onto.size());
+  kernel::conv2d_bfloat16(backend, one.g, one.in.data(), packed.data(), out.data(), one.with());
+  return out;
+}
+
+floats rounded(floats values) {
+  for (float& value : values) value = static_cast<float>(bfloat16(value));
+  return values;
+}
+
+template <class Visit>
+void for_each_pointwise_geometry(Visit&& visit) {
+  for (const int in : {1, 2, 15, 16, 37, 128, 301})
+    for (const int out : {1, 16, 18, 33, 70})
+      for (const kernel::extent2 map : {kernel::extent2{1, 1}, {3, 11}, {20, 14}})
+        visit(conv2d_geometry{
+            .in_channels = in, .out_channels = out, .height = map.y, .width = map.x});
+}
+
+}  // namespace
+
+TEST_CASE(
+    "conv2d_bfloat16 is the reference's convolution of rounded values, with ReLU and addend") {
+  int cases = 0;
+  for_each_pointwise_geometry([&](const conv2d_geometry& g) {
+    const int number = cases++;
+    convolution one{g, false, number % 2 == 0, number % 3 == 0};
+    one.in = rounded(one.in);
+    one.weight = rounded(one.weight);
+    CHECK_MESSAGE(synthetic::relative_rms(found(one), one.expected()) < 1e-6, "geometry ", number);
+  });
+}
+
+TEST_CASE("conv2d_bfloat16 of other values, behind a prologue, is off by what rounding can do") {
+  for_each_pointwise_geometry([&](const conv2d_geometry& g) {
+    const convolution one{g, true, false, false};
+    floats scales = one.onto;
+    // Each of two factors is off by at most 2^-8 of its size.
+    for (int pixel = 0; pixel < g.out_pixels(); ++pixel)
+      for (int o = 0; o < g.out_channels; ++o) {
+        float sum = 0;
+        for (int i = 0; i < g.in_channels; ++i) {
+          const auto at = static_cast<std::size_t>(pixel * g.in_channels + i);
+          const auto c = static_cast<std::size_t>(i);
+          const float value = std::max(one.in[at] * one.scale[c] + one.shift[c], 0.0F);
+          sum += std::abs(value * one.weight[static_cast<std::size_t>(o * g.in_channels + i)]);
+        }
+        scales[static_cast<std::size_t>(pixel * g.out_channels + o)] = sum;
+      }
+    const floats expected = one.expected();
+    const floats out = found(one);
+    for (std::size_t i = 0; i < out.size(); ++i)
+      CHECK(std::abs(out[i] - expected[i]) <= scales[i] * std::ldexp(1.01F, -7) + 1e-5F);
+  });
+}
+
+TEST_CASE(
+    "conv2d_bfloat16 has the same bits on 1, 2 and 5 threads, and on more than it has work for") {
+  thread_pool two(2);
+  thread_pool five(5);
+  thread_pool forty(40);
+  for_each_pointwise_geometry([&](const conv2d_geometry& g) {
+    const convolution one{g, true, true, true};
+    const floats alone = found(one);
+    CHECK(alone == found(one, cpu{two}));
+    CHECK(alone == found(one, cpu{five}));
+    CHECK(alone == found(one, cpu{forty}));
+  });
+}
+
+TEST_CASE("NaN and infinity reach the outputs of their pixel and no others") {
+  for (const float value : {std::numeric_limits<float>::quiet_NaN(), HUGE_VALF}) {
+    convolution one{{.in_channels = 19, .out_channels = 33, .height = 3, .width = 5}};
+    const floats before = found(one);
+    one.in[7 * 19 + 18] = value;
+    const floats out = found(one);
+    for (std::size_t i = 0; i < out.size(); ++i) {
+      if (i / 33 == 7) {
+        CHECK(!std::isfinite(out[i]));
+      } else {
+        CHECK(out[i] == before[i]);
+      }
+    }
+  }
+}
+
+TEST_CASE("a network by every arithmetic says nearly the same") {
+  const auto heatmaps_of = []<arithmetic How>() {
+    using network_type = human2d<16, 64, 2, 1, 64, How>;
+    const auto network = synthetic::network<network_type>("human2d.");
+    const floats picture = synthetic::uniform("picture", network_type::picture_type::size);
+    floats heatmaps(network_type::heatmaps_shape::size);
+    floats silhouette(network_type::silhouette_shape::size);
+    workspace memory(network_type::workspace_bytes);
+    network(context<cpu>{{}, memory.scratch()},
+            typename network_type::picture_type{std::span(picture)},
+            view<float, typename network_type::heatmaps_shape>{std::span(heatmaps)},
+            view<float, typename network_type::silhouette_shape>{std::span(silhouette)});
+    return std::pair{heatmaps, network.parameter_bytes()};
+  };
+  const auto [exact, bytes] = heatmaps_of.operator()<arithmetic::float32>();
+  const auto [small, small_bytes] = heatmaps_of.operator()<arithmetic::float32_small>();
+  const auto [coarse, coarse_bytes] = heatmaps_of.operator()<arithmetic::bfloat16>();
+  CHECK(synthetic::relative_rms(small, exact) < 1e-5);
+  CHECK(synthetic::relative_rms(coarse, exact) < 2e-2);
+  CHECK(small_bytes < bytes / 2);
+  CHECK(coarse_bytes < bytes);
+}
