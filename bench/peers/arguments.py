@@ -52,7 +52,7 @@ def parse(words=None):
     parser.add_argument("--core", type=whole_number(0), default=0, metavar="N",
                         help="the core at one thread and the first one at more; default 0")
     parser.add_argument("--bf16", action="store_true",
-                        help="time the peers in bfloat16 as well, in a table of their own")
+                        help="time all in bfloat16 as well, in a table of its own")
     parser.add_argument("--avx2", action="store_true",
                         help="time all of them held to AVX2 as well, in a table of their own")
     parser.add_argument("--quick", action="store_true", help="few rounds; writes no page")

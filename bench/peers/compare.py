@@ -64,12 +64,13 @@ def cores_of(first, threads):
 
 def compare_network(name, folder, threads, chosen, exported, bf16, avx2=False):
     """The entries, ours first."""
-    print(f"{NETWORKS[name].title}, threads: {threads}{', peers in bf16' if bf16 else ''}{', AVX2' if avx2 else ''}",
+    print(f"{NETWORKS[name].title}, threads: {threads}{', bf16' if bf16 else ''}{', AVX2' if avx2 else ''}",
           flush=True)
     error, cores = error_against(np.fromfile(folder / "expected.f64")), cores_of(chosen.core, threads)
     entries, workers = [Entry("maquette")], {}
     program = PROGRAMS / ("peer_worker_avx2" if avx2 else "peer_worker")
-    ours = start(entries[0], [program, name, folder, threads], cores, folder, error, BARS[False])
+    command = [program, name, folder, threads] + ["bfloat16"] * bf16
+    ours = start(entries[0], command, cores, folder, error, BARS[bf16])
     if ours is None:
         raise SystemExit(f"run.sh: maquette, {name}: {entries[0].absent}")
     try:
