@@ -57,8 +57,9 @@ def main():
     estimates = lab.estimates("synthetic", synthetic, masks=True, options=["--keep-readings", readings])
     once = lab.estimates("synthetic-once", synthetic, options=["--no-flip", "--no-refine"], masks=True)
     quarter = lab.estimates("synthetic-quarter", synthetic, options=["--quarter-cell", "--no-refine"])
-    on_seeing = seeing.section(lab, pool, estimates, once, quarter, images / f"{out.stem}_reliability.png")
-    on_space, meshes, errors = space.section(lab, pool, synthetic, arguments.data, estimates, once, readings)
+    coarse = lab.estimates("synthetic-bfloat16", synthetic, options=["--bfloat16"], masks=True)
+    on_seeing = seeing.section(lab, pool, estimates, once, quarter, coarse, images / f"{out.stem}_reliability.png")
+    on_space, meshes, errors = space.section(lab, pool, synthetic, arguments.data, estimates, once, coarse, readings)
     worst = np.argsort(errors)[::-1][:10]
     random = np.sort(np.random.default_rng(0).choice(len(pool), 10, replace=False))
     for name, rows in (("worst", worst), ("random", random)):

@@ -53,8 +53,9 @@ def reliability(estimates, hits, path, bins=10):
     return float((np.abs(share - mean) * count).sum() / count.sum())
 
 
-def section(lab, pool, estimates, once, quarter, picture):
-    """The tables; `once` was estimated without the mirror, `quarter` to a quarter cell; `picture` is drawn."""
+def section(lab, pool, estimates, once, quarter, coarse, picture):
+    """The tables; `once` was estimated without the mirror, `quarter` to a quarter cell, `coarse` in bfloat16; `picture` is
+    drawn."""
     def silhouettes(name):
         def cells(row):
             mask = lab.mask(name, row, "seen").astype(np.float32)
@@ -62,21 +63,23 @@ def section(lab, pool, estimates, once, quarter, picture):
         return cells
 
     hits, count = synthetic_hits(pool, estimates)
-    columns = [hits.sum(0), *(synthetic_hits(pool, one)[0].sum(0) for one in (once, quarter))]
+    columns = [hits.sum(0), *(synthetic_hits(pool, one)[0].sum(0) for one in (once, quarter, coarse))]
     overlap = synthetic_overlap(pool, estimates, silhouettes("synthetic"))
     overlap_once = synthetic_overlap(pool, once, silhouettes("synthetic-once"))
+    overlap_coarse = synthetic_overlap(pool, coarse, silhouettes("synthetic-bfloat16"))
     calibration = reliability(estimates, hits, picture)
     count = count.sum(0)
-    joints = table(["joint", "PCK@0.2", "without the mirror", "to a quarter cell"],
+    joints = table(["joint", "PCK@0.2", "without the mirror", "to a quarter cell", "in bfloat16"],
                    [[name] + [f"{hit[k] / count[k]:.3f}" for hit in columns] for k, name in enumerate(measures.MPII)]
                    + [["all"] + [f"{hit.sum() / count.sum():.3f}" for hit in columns],
-                      ["silhouette IoU", f"{overlap:.3f}", f"{overlap_once:.3f}", ""]])
+                      ["silhouette IoU", f"{overlap:.3f}", f"{overlap_once:.3f}", "", f"{overlap_coarse:.3f}"]])
     return f"""## On synthetic pictures
 {len(pool)} pictures of the photographer, seed 1: clothes, skins, hair, backgrounds and mocap sequences that no training
 picture shows (but the loose garments, which are cut at random, come from the same sampler), with occluders, cut-offs,
 blur and noise. PCK@0.2: share of the joints inside the crop that are found
 within a fifth of the torso's diagonal (right hip to left shoulder). "Without the mirror": Human2D looks once.
 "To a quarter cell": joints are read by the highest cell and its larger neighbours instead of by soft-argmax.
+"In bfloat16": Human2D's 1x1 products are (`arithmetic::bfloat16`).
 
 {joints}
 

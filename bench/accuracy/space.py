@@ -30,7 +30,7 @@ def with_distances(pool, cases):
             for case, focal, place in zip(cases, pool.take(rows, "focal"), pool.take(rows, "translation"))]
 
 
-def bodies(lab, pool, cases, meshes, data, estimates, once, readings):
+def bodies(lab, pool, cases, meshes, data, estimates, once, coarse, readings):
     """Row of the table -> rotations and betas."""
     joints, silhouettes = lab.readings(readings)
     true_joints, masks = true_readings(pool)
@@ -46,6 +46,7 @@ def bodies(lab, pool, cases, meshes, data, estimates, once, readings):
     return {
         "estimator": found,
         "without the fit": again("as-seen-network", joints, silhouettes, network_only),
+        "Human2D in bfloat16": bodies_of(coarse),
         "without fit and mirror": bodies_of(once),
         "true silhouette": again("true-silhouette", joints, masks),
         "true joints": again("true-joints", true_joints, silhouettes),
@@ -75,10 +76,10 @@ def group_table(kind, names, order, errors, with_true_joints):
                   "root off by over 90 degrees (%)", "PVE from true joints", "PA-MPJPE from true joints"], rows)
 
 
-def section(lab, pool, cases, data, estimates, once, readings):
+def section(lab, pool, cases, data, estimates, once, coarse, readings):
     """The text, the true meshes, and the estimator's per-vertex errors [N]."""
     meshes = Meshes(lab.body, pool)
-    guesses = bodies(lab, pool, cases, meshes, data, estimates, once, readings)
+    guesses = bodies(lab, pool, cases, meshes, data, estimates, once, coarse, readings)
     errors = {name: meshes.errors(*guess) for name, guess in guesses.items()}
     found, with_true_joints = errors["estimator"], errors["true joints and silhouette"]
     shapes = {name: guesses[name][1] for name in ("estimator", "true silhouette", "camera distance known",
