@@ -143,6 +143,7 @@ struct human2d_stacks<Joints, Features, Modules, How, std::index_sequence<Index.
 template <int Joints = 16, int Features = 256, int Stacks = 2, int Modules = 3, int Input = 256,
           arithmetic How = arithmetic::float32>
 struct human2d {
+  static constexpr arithmetic how = How;
   static constexpr int joints = Joints;
   static constexpr int input_size = Input;
   static constexpr int output_size = Input / 4;
