@@ -60,6 +60,7 @@ static_assert(hourglass<1, 8, 1>::scratch<shape<8, 8, 8>>() ==
               (8 * 4 * 4 + 2 * 4 * 8 * 8) * sizeof(float));
 static_assert(hourglass<4, 256, 3>::scratch<shape<256, 64, 64>>() ==
               hourglass<4, 256, 1>::scratch<shape<256, 64, 64>>());
+static_assert(std::is_trivially_copyable_v<human2d<>>, "a network is moved in one piece");
 static_assert(human2d<16, 64, 2, 1, 64>::workspace_bytes < human2d<>::workspace_bytes);
 // The stem would take twice as much if it were not done in bands of rows.
 static_assert(human2d<16, 96, 2, 1>::workspace_bytes < 6'000'000);
@@ -74,7 +75,7 @@ TEST_CASE("the names of a tree of layers are PyTorch's") {
   sequential<residual<4, 6>, hourglass<1, 6, 2>> network;
   std::vector<std::string> names;
   for_each_parameter(
-      network, [&](const std::string& name, const auto&) { names.push_back(name); }, "prefix.");
+      network, [&](const std::string& name, parameter_slot) { names.push_back(name); }, "prefix.");
   CHECK(names.size() == 20 + 8 * 18);
   CHECK(names.front() == "prefix.0.norm1.weight");
   CHECK(names[19] == "prefix.0.skip.bias");

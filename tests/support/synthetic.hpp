@@ -69,11 +69,10 @@ class weights {
     Network network;
     maquette::nn::for_each_parameter(
         network,
-        [&]<class Parameter>(const std::string& name, const Parameter&) {
-          const auto shape = maquette::nn::detail::run_time_shape(typename Parameter::shape_type{});
+        [&](const std::string& name, maquette::nn::parameter_slot slot) {
           names_.push_back(name);
-          memory_.push_back(values(name, shape));
-          tensors.push_back({names_.back(), shape, memory_.back()});
+          memory_.push_back(values(name, slot.shape));
+          tensors.push_back({names_.back(), slot.shape, memory_.back()});
         },
         prefix);
   }

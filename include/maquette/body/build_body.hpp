@@ -45,7 +45,8 @@ class body_checker {
  public:
   [[nodiscard]] const std::string& faults() const { return faults_; }
 
-  void fault(std::string_view key, std::string_view expected, std::string_view found) {
+  [[gnu::cold]] void fault(std::string_view key, std::string_view expected,
+                           std::string_view found) {
     faults_ += "; ";
     faults_ += key;
     faults_ += ": expected ";
@@ -55,7 +56,8 @@ class body_checker {
   }
 
   /// `extents`: 0 stands for any extent but 0.
-  bool shape(std::string_view key, const body_array& array, std::vector<std::size_t> extents) {
+  [[gnu::cold]] bool shape(std::string_view key, const body_array& array,
+                           std::vector<std::size_t> extents) {
     if (array.missing()) {
       fault(key, shape_text(extents), "no such array");
       return false;
@@ -120,7 +122,8 @@ class body_checker {
 };
 
 /// Parents of a kinematic tree, or none if it is no tree with the root first.
-[[nodiscard]] inline std::vector<int> tree_parents(const body_array& table, body_checker& checker) {
+[[nodiscard, gnu::cold]] inline std::vector<int> tree_parents(const body_array& table,
+                                                              body_checker& checker) {
   constexpr double unsigned_root = 4294967295.0;  // 2^32 - 1: SMPL's -1 in an unsigned array
   const std::size_t count = table.shape[1];
   std::vector<int> parents(count, -1);
@@ -179,7 +182,7 @@ template <class T>
 /// thorax is SMPL's neck, the upper neck lies midway between SMPL's neck and head, and the head's
 /// top is SMPLify's vertex 411 of SMPL's 6890, or else the template's highest vertex.
 template <class T>
-[[nodiscard]] sparse_rows<T> mpii_from_skeleton(const basic_body_model<T>& model) {
+[[nodiscard, gnu::cold]] sparse_rows<T> mpii_from_skeleton(const basic_body_model<T>& model) {
   sparse_rows<T> rows;
   rows.offsets.push_back(0);
   const auto add = [&](std::size_t column, double value) {
@@ -208,7 +211,7 @@ template <class T>
 }
 
 template <class T>
-void pack_skin_weights(const body_array& weights, basic_body_model<T>& model) {
+[[gnu::cold]] void pack_skin_weights(const body_array& weights, basic_body_model<T>& model) {
   const std::size_t joints = weights.shape[1];
   model.influences = 0;
   for (std::size_t v = 0; v < model.vertex_count; ++v) {
@@ -255,9 +258,9 @@ void regress(const body_array& regressor, const double* points, std::size_t stri
 /// `joint_regressor_mpii`, MPII's joints come from the skeleton: same-named joints, thorax = neck,
 /// upper neck = midpoint of neck and head, head top = vertex 411 (SMPL's 6890) or the highest.
 template <class T = float>
-[[nodiscard]] result<basic_body_model<T>> build_body(const body_arrays& arrays,
-                                                     std::string_view name,
-                                                     std::size_t max_shape_count = 10) {
+[[nodiscard, gnu::cold]] result<basic_body_model<T>> build_body(const body_arrays& arrays,
+                                                                std::string_view name,
+                                                                std::size_t max_shape_count = 10) {
   using model_type = basic_body_model<T>;
   detail::body_checker check;
   const bool template_good = check.shape("v_template", arrays.v_template, {0, 3});

@@ -34,8 +34,8 @@ struct joint_calibration {
 /// each; none if it has neither.
 ///
 /// Errors: mismatch (one of them missing, of another shape, not finite, or a slope below 0).
-inline result<joint_calibration> load_calibration(const float_tensors& tensors,
-                                                  const std::string& origin) {
+[[gnu::cold]] inline result<joint_calibration> load_calibration(const float_tensors& tensors,
+                                                                const std::string& origin) {
   joint_calibration curves;
   const named_tensor* const slope = tensors.find("calibration.slope");
   const named_tensor* const offset = tensors.find("calibration.offset");

@@ -62,7 +62,8 @@ constexpr human2d_architecture architecture_of(
 }
 
 /// Reads {"joints": 16, "features": 96, "stacks": 2, "modules": 1}, keys in any order.
-inline bool read_architecture(std::string_view text, human2d_architecture& architecture) {
+[[gnu::cold]] inline bool read_architecture(std::string_view text,
+                                            human2d_architecture& architecture) {
   json_cursor json(text);
   std::array<bool, 4> seen{};
   if (!json.consume('{')) return false;
@@ -86,7 +87,7 @@ inline bool read_architecture(std::string_view text, human2d_architecture& archi
 
 /// Whether the file says that it is what this program runs.
 template <class Human2D>
-result<void> check_metadata(const safetensors& file) {
+[[gnu::cold]] result<void> check_metadata(const safetensors& file) {
   const auto value = [&](const char* key) -> std::string_view {
     const auto at = file.metadata().find(key);
     return at == file.metadata().end() ? std::string_view{} : std::string_view{at->second};
@@ -114,9 +115,9 @@ result<void> check_metadata(const safetensors& file) {
 }
 
 /// Compares one network's answer with the file's, at a share of the largest value expected.
-inline result<void> check_answer(const std::string& origin, const char* name,
-                                 std::span<const float> expected, std::span<const float> found,
-                                 float share) {
+[[gnu::cold]] inline result<void> check_answer(const std::string& origin, const char* name,
+                                               std::span<const float> expected,
+                                               std::span<const float> found, float share) {
   float largest = 1;
   for (const float value : expected) largest = std::max(largest, std::abs(value));
   float worst = 0;
@@ -153,8 +154,8 @@ inline std::vector<float> block_means(std::span<const float> planes, int channel
 /// It proves that this build computes what the networks' trainer computed. Errors: mismatch, naming
 /// the file and the answer that differs or is missing.
 template <class Human2D>
-result<void> self_test(const networks<Human2D>& nets, const safetensors& file,
-                       const float_tensors& tensors, const executor& threads = {}) {
+[[gnu::cold]] result<void> self_test(const networks<Human2D>& nets, const safetensors& file,
+                                     const float_tensors& tensors, const executor& threads = {}) {
   constexpr int size = Human2D::input_size;
   constexpr int half = Human2D::output_size;
   const auto take = [&](const char* name, std::size_t count) -> std::span<const float> {
@@ -220,8 +221,9 @@ result<void> self_test(const networks<Human2D>& nets, const safetensors& file,
 /// `with_self_test` runs the file's self-test. The file is not needed afterwards. Errors: mismatch,
 /// in one sentence for the metadata and one line a tensor (see `nn::bind`).
 template <class Human2D>
-result<networks<Human2D>> load_networks(const safetensors& file, bool with_self_test = true,
-                                        const executor& threads = {}) {
+[[gnu::cold]] result<networks<Human2D>> load_networks(const safetensors& file,
+                                                      bool with_self_test = true,
+                                                      const executor& threads = {}) {
   if (result<void> fits = detail::check_metadata<Human2D>(file); !fits) return fits.error();
   const float_tensors tensors(file);
   const auto named = [&](const error& e) {

@@ -93,7 +93,7 @@ inline std::optional<std::size_t> element_count(const tensor_shape& shape) {
 }
 
 /// A shape as people write it: [2, 3].
-inline std::string to_string(const tensor_shape& shape) {
+[[gnu::cold]] inline std::string to_string(const tensor_shape& shape) {
   std::string text = "[";
   for (std::size_t axis = 0; axis < shape.rank(); ++axis) {
     if (axis != 0) text += ", ";

@@ -48,6 +48,11 @@ inline void* stb_reallocate(void* memory, std::size_t size) {
 #pragma GCC diagnostic ignored "-Wold-style-cast"
 #pragma GCC diagnostic ignored "-Wcast-qual"
 #endif
+#if defined(__GNUC__) && !defined(__clang__)
+// At -O3 GCC takes twice as long over these two files; JPEG is read as fast, PNG 8 % slower.
+#pragma GCC push_options
+#pragma GCC optimize("O2")
+#endif
 #define STB_IMAGE_STATIC
 #define STB_IMAGE_IMPLEMENTATION
 #define STBI_ONLY_PNG
@@ -64,6 +69,9 @@ inline void* stb_reallocate(void* memory, std::size_t size) {
 #define STBI_WRITE_NO_STDIO
 #include <stb_image_write.h>
 #undef STB_IMAGE_WRITE_IMPLEMENTATION
+#if defined(__GNUC__) && !defined(__clang__)
+#pragma GCC pop_options
+#endif
 #if defined(__GNUC__)
 #pragma GCC diagnostic pop
 #endif

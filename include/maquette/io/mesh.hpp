@@ -30,7 +30,7 @@ inline result<void> check_finite(std::span<const float> values, const char* what
 }
 
 /// Whether a mesh can be written: sizes that agree, finite numbers, faces that name vertices.
-inline result<void> check_mesh(const mesh_view& mesh) {
+[[gnu::cold]] inline result<void> check_mesh(const mesh_view& mesh) {
   const std::size_t vertex_count = mesh.vertices.size() / 3;
   const auto wrong = [&](const char* what, std::size_t expected, std::size_t found) {
     return error{errc::mismatch, std::string(what) + ": expected " + std::to_string(expected) +

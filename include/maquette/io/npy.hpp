@@ -167,8 +167,8 @@ class npy_literal {
 };
 
 /// Reads numpy's type string, such as <f4, |b1 or <U12.
-inline result<void> parse_npy_descr(std::string_view descr, const std::string& origin,
-                                    npy_header& header) {
+[[gnu::cold]] inline result<void> parse_npy_descr(std::string_view descr, const std::string& origin,
+                                                  npy_header& header) {
   const error unsupported{errc::unsupported, origin + ": the element type '" + std::string(descr) +
                                                  "' is not supported"};
   if (descr.find('O') != std::string_view::npos)
@@ -212,7 +212,8 @@ inline result<void> parse_npy_descr(std::string_view descr, const std::string& o
 }
 
 /// Reads the text of a .npy header.
-inline result<npy_header> parse_npy_header(std::string_view text, const std::string& origin) {
+[[gnu::cold]] inline result<npy_header> parse_npy_header(std::string_view text,
+                                                         const std::string& origin) {
   const error broken{errc::malformed,
                      origin +
                          ": the .npy header is not the expected dictionary of descr, "
@@ -298,8 +299,9 @@ inline void swap_bytes(std::span<std::byte> bytes, std::size_t width) {
 }
 
 /// The array that `header` describes, from exactly its bytes.
-inline result<npy_array> build_npy_array(const npy_header& header, std::vector<std::byte> bytes,
-                                         const std::string& origin) {
+[[gnu::cold]] inline result<npy_array> build_npy_array(const npy_header& header,
+                                                       std::vector<std::byte> bytes,
+                                                       const std::string& origin) {
   const bool is_text = header.what != npy_header::kind::number;
   if (header.big_endian && header.what != npy_header::kind::bytes_text)
     swap_bytes(bytes, is_text ? 4 : header.item_size);
@@ -349,8 +351,8 @@ npy_array npy_array::of(const tensor_shape& shape, std::span<const T> elements) 
 ///
 /// Versions 1 to 3; f2 f4 f8, i1 to i8, u1 to u8, b1, U and S in either byte order, C or Fortran
 /// order; at most eight axes. Errors: malformed; unsupported (objects, records, other types).
-inline result<npy_array> decode_npy(std::span<const std::byte> bytes,
-                                    std::string_view origin = ".npy in memory") {
+[[gnu::cold]] inline result<npy_array> decode_npy(std::span<const std::byte> bytes,
+                                                  std::string_view origin = ".npy in memory") {
   const std::string name(origin);
   const std::optional<detail::npy_prelude> prelude = detail::parse_npy_prelude(bytes);
   if (!prelude)
@@ -385,7 +387,7 @@ inline result<npy_array> read_npy(const std::string& path) {
 /// The bytes of a .npy file (version 1.0, C order, little-endian).
 ///
 /// Errors: unsupported (texts, bfloat16); mismatch (the bytes do not fill the shape).
-inline result<std::vector<std::byte>> encode_npy(const npy_array& array) {
+[[gnu::cold]] inline result<std::vector<std::byte>> encode_npy(const npy_array& array) {
   if (array.is_text || array.type == dtype::bf16)
     return error{errc::unsupported, "texts and bfloat16 are not written as .npy"};
   const auto count = detail::element_count(array.shape);

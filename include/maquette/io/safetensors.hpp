@@ -61,7 +61,8 @@ inline std::string_view safetensors_type(dtype type) {
 }
 
 /// Names sorted, so that a tensor is found by bisection and a duplicate lies beside its twin.
-inline std::vector<std::size_t> order_by_name(std::span<const safetensors_entry> entries) {
+[[gnu::cold]] inline std::vector<std::size_t> order_by_name(
+    std::span<const safetensors_entry> entries) {
   std::vector<std::size_t> order(entries.size());
   for (std::size_t i = 0; i < order.size(); ++i) order[i] = i;
   std::sort(order.begin(), order.end(),
@@ -79,7 +80,7 @@ class safetensors {
   /// object owns (moving it keeps them valid).
   ///
   /// Errors: not_found, unreadable; malformed and unsupported as for `parse`.
-  static result<safetensors> open(const std::string& path) {
+  [[gnu::cold]] static result<safetensors> open(const std::string& path) {
     result<mapped_file> file = mapped_file::open(path);
     if (!file) return file.error();
     result<safetensors> parsed = parse(file->bytes(), path);
@@ -94,8 +95,8 @@ class safetensors {
   /// Accepts exactly the published format: 8 bytes of header length (at most 16 MB here), a JSON
   /// header, then the tensors' bytes without holes, overlaps or anything behind them; at most eight
   /// axes. Errors: malformed; unsupported (element type, rank or header length).
-  static result<safetensors> parse(std::span<const std::byte> bytes,
-                                   std::string_view origin = "safetensors in memory") {
+  [[gnu::cold]] static result<safetensors> parse(
+      std::span<const std::byte> bytes, std::string_view origin = "safetensors in memory") {
     safetensors file;
     file.origin_ = origin;
     if (result<void> header = file.read_header(bytes); !header) return header.error();
@@ -126,7 +127,7 @@ class safetensors {
     return {errc::malformed, origin_ + ": " + what};
   }
 
-  result<void> read_header(std::span<const std::byte> bytes) {
+  [[gnu::cold]] result<void> read_header(std::span<const std::byte> bytes) {
     const auto length = detail::load<std::uint64_t>(bytes, 0);
     if (!length)
       return malformed("expected at least the 8 bytes of a safetensors header length, found " +
@@ -170,7 +171,7 @@ class safetensors {
                      std::to_string(json.position()));
   }
 
-  result<void> read_metadata(detail::json_cursor& json) {
+  [[gnu::cold]] result<void> read_metadata(detail::json_cursor& json) {
     if (!json.consume('{')) return broken_header(json);
     if (json.consume('}')) return {};
     do {
@@ -184,8 +185,8 @@ class safetensors {
     return {};
   }
 
-  result<void> read_entry(detail::json_cursor& json, std::string name,
-                          std::vector<extent>& extents) {
+  [[gnu::cold]] result<void> read_entry(detail::json_cursor& json, std::string name,
+                                        std::vector<extent>& extents) {
     safetensors_entry entry;
     extent place;
     bool has_type = false, has_shape = false, has_offsets = false;
@@ -243,7 +244,7 @@ class safetensors {
   }
 
   /// Gives each entry its bytes, if together they are exactly the data section.
-  result<void> place(std::vector<extent>& extents, std::span<const std::byte> data) {
+  [[gnu::cold]] result<void> place(std::vector<extent>& extents, std::span<const std::byte> data) {
     std::sort(extents.begin(), extents.end(), [](const extent& a, const extent& b) {
       return std::pair(a.begin, a.end) < std::pair(b.begin, b.end);
     });
@@ -328,7 +329,7 @@ class float_tensors {
 /// The same tensors give the same bytes in whatever order they come: widest elements first, then by
 /// name, so that each is aligned for its type; the header is padded with spaces to 64 bytes.
 /// Errors: mismatch (a name twice or reserved, bytes that do not fill the shape).
-inline result<std::vector<std::byte>> encode_safetensors(
+[[gnu::cold]] inline result<std::vector<std::byte>> encode_safetensors(
     std::span<const safetensors_entry> entries, const safetensors_metadata& metadata = {}) {
   std::vector<std::size_t> order = detail::order_by_name(entries);
   for (std::size_t i = 0; i < order.size(); ++i) {

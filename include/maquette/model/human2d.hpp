@@ -67,7 +67,7 @@ struct human2d_stem {
     visit("residual3", residual3);
   }
 
-  void pack(nn::packer& to) {
+  [[gnu::cold]] void pack(nn::packer& to) {
     conv.pack(to, norm);
     residual1.pack(to);
     residual2.pack(to);

@@ -42,7 +42,7 @@ struct pose_prior {
     visit("output", output);
   }
 
-  void pack(nn::packer& to) {
+  [[gnu::cold]] void pack(nn::packer& to) {
     input.pack(to, norm);
     nn::pack_layers(blocks, to);
     output.pack(to);

@@ -36,7 +36,7 @@ struct shape_prior {
     visit("output", output);
   }
 
-  void pack(nn::packer& to) {
+  [[gnu::cold]] void pack(nn::packer& to) {
     nn::pack_layers(convolutions, to);
     input.pack(to, norm);
     block.pack(to);

@@ -39,7 +39,7 @@ struct batch_norm {
   }
 
   /// As a factor and a term a channel, computed in double precision.
-  void pack(packer& to) {
+  [[gnu::cold]] void pack(packer& to) {
     float* scale = to.take(Channels);
     float* shift = to.take(Channels);
     if (scale == nullptr) return;

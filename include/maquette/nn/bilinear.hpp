@@ -28,7 +28,7 @@ struct bilinear {
     visit("norm2", norm2);
   }
 
-  void pack(packer& to) {
+  [[gnu::cold]] void pack(packer& to) {
     linear1.pack(to, norm1);
     linear2.pack(to, norm2);
   }

@@ -16,13 +16,8 @@ namespace maquette::nn {
 
 namespace detail {
 
-template <int... Extents>
-constexpr tensor_shape run_time_shape(shape<Extents...>) {
-  return tensor_shape(Extents...);
-}
-
 /// "[64, 3, 7, 7]"
-inline std::string text_of(const tensor_shape& shape) {
+[[gnu::cold]] inline std::string text_of(const tensor_shape& shape) {
   std::string text = "[";
   for (const std::int64_t extent : shape) {
     if (text.size() > 1) text += ", ";
@@ -46,7 +41,7 @@ struct complaints {
 inline bool is_bookkeeping(std::string_view name) { return name.ends_with(".num_batches_tracked"); }
 
 /// Complains about the first value that no network can have learnt.
-inline void check_values(const named_tensor& tensor, complaints& problems) {
+[[gnu::cold]] inline void check_values(const named_tensor& tensor, complaints& problems) {
   const bool is_variance = tensor.name.ends_with("running_var");
   for (std::size_t i = 0; i < tensor.values.size(); ++i) {
     const float value = tensor.values[i];
@@ -59,23 +54,33 @@ inline void check_values(const named_tensor& tensor, complaints& problems) {
 }
 
 /// Points a layer's parameter at the tensor of its name, or says why not.
-template <Shape S>
-void bind_parameter(const std::string& name, parameter<S>& to, tensor_source from,
-                    std::vector<bool>& used, complaints& problems) {
-  const tensor_shape expected = run_time_shape(S{});
+[[gnu::cold]] inline void bind_parameter(const std::string& name, parameter_slot to,
+                                         tensor_source from, std::vector<bool>& used,
+                                         complaints& problems) {
   for (std::size_t i = 0; i < from.size(); ++i) {
     if (from[i].name != name) continue;
     used[i] = true;
-    if (from[i].shape != expected || from[i].values.size() != S::size) {
+    if (from[i].shape != to.shape || from[i].values.size() != to.size) {
       problems.add("The tensor " + name + " has the shape " + text_of(from[i].shape) + " where " +
-                   text_of(expected) + " was expected.");
+                   text_of(to.shape) + " was expected.");
       return;
     }
     check_values(from[i], problems);
-    to = parameter<S>(from[i].values);
+    to.data = from[i].values.data();
     return;
   }
-  problems.add("The tensor " + name + " of shape " + text_of(expected) + " is missing.");
+  problems.add("The tensor " + name + " of shape " + text_of(to.shape) + " is missing.");
+}
+
+/// Complains about the tensors behind the prefix that no parameter used.
+[[gnu::cold]] inline void check_left_over(tensor_source tensors, const std::vector<bool>& used,
+                                          std::string_view prefix, complaints& problems) {
+  for (std::size_t i = 0; i < tensors.size(); ++i) {
+    const std::string_view name = tensors[i].name;
+    if (used[i] || !name.starts_with(prefix) || is_bookkeeping(name)) continue;
+    problems.add("The tensor " + std::string(name) + " of shape " + text_of(tensors[i].shape) +
+                 " has no place in the network.");
+  }
 }
 
 }  // namespace detail
@@ -100,13 +105,14 @@ class bound {
   std::size_t parameter_bytes() const { return memory_.bytes().size(); }
 
   /// Prepares a network whose parameters point at tensors; afterwards it needs them no more.
-  explicit bound(Network network) : network_(std::move(network)) {
+  [[gnu::cold]] explicit bound(Network network) : network_(std::move(network)) {
     packer counting;
     pack_layers(network_, counting);
     memory_ = buffer(counting.bytes());
     packer writing(memory_.bytes());
     pack_layers(network_, writing);
-    for_each_parameter(network_, [](const std::string&, auto& tensor) { tensor = {}; });
+    for_each_parameter(network_,
+                       [](const std::string&, parameter_slot slot) { slot.data = nullptr; });
   }
 
  private:
@@ -121,22 +127,17 @@ class bound {
 /// left over or of another shape, and every one that holds NaN, infinity or a negative variance.
 /// The source is not needed afterwards.
 template <class Network>
-result<bound<Network>> bind(tensor_source tensors, std::string_view prefix = {}) {
+[[gnu::cold]] result<bound<Network>> bind(tensor_source tensors, std::string_view prefix = {}) {
   Network network;
   detail::complaints problems;
   std::vector<bool> used(tensors.size(), false);
   for_each_parameter(
       network,
-      [&](const std::string& name, auto& to) {
+      [&](const std::string& name, parameter_slot to) {
         detail::bind_parameter(name, to, tensors, used, problems);
       },
       std::string(prefix));
-  for (std::size_t i = 0; i < tensors.size(); ++i) {
-    const std::string_view name = tensors[i].name;
-    if (used[i] || !name.starts_with(prefix) || detail::is_bookkeeping(name)) continue;
-    problems.add("The tensor " + std::string(name) + " of shape " +
-                 detail::text_of(tensors[i].shape) + " has no place in the network.");
-  }
+  detail::check_left_over(tensors, used, prefix, problems);
   if (problems.count > 0) return error{errc::mismatch, std::move(problems.text)};
   return bound<Network>(std::move(network));
 }

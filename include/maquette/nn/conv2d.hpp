@@ -69,7 +69,7 @@ struct conv2d {
   }
 
  private:
-  void pack_with(packer& to, const kernel::batch_norm_parameters* norm) {
+  [[gnu::cold]] void pack_with(packer& to, const kernel::batch_norm_parameters* norm) {
     constexpr kernel::conv2d_geometry any = geometry(Kernel, Kernel);
     float* memory = to.take(in_bfloat16 ? kernel::conv2d_bfloat16_packed_size(any)
                                         : kernel::conv2d_packed_size(any));

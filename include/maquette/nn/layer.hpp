@@ -2,12 +2,15 @@
 #pragma once
 #include <concepts>
 #include <cstddef>
+#include <functional>
 #include <string>
 #include <string_view>
 #include <type_traits>
+#include <utility>
 
 #include "maquette/core/backend.hpp"
 #include "maquette/core/shape.hpp"
+#include "maquette/core/tensor.hpp"
 #include "maquette/core/view.hpp"
 #include "maquette/nn/packer.hpp"
 
@@ -35,25 +38,71 @@ concept LayerFor = Shape<In> && requires {
 template <class Layer>
 concept InPlace = Layer::in_place;
 
-/// Calls `visit(name, parameter)` for every tensor of a tree of layers, in PyTorch's order and with
+/// A parameter of any shape, as a walk over layers meets it: where it points, and what it holds.
+struct parameter_slot {
+  const float*& data;
+  const tensor_shape& shape;
+  std::size_t size;
+};
+
+/// What is done with each parameter and its dotted name.
+using parameter_visitor = std::function<void(const std::string& name, parameter_slot slot)>;
+
+namespace detail {
+
+template <int... Extents>
+constexpr tensor_shape to_run_time(shape<Extents...>) {
+  return tensor_shape(Extents...);
+}
+template <Shape S>
+inline constexpr tensor_shape run_time_shape = to_run_time(S{});
+
+/// A walk over a tree of layers. The visitor's type is erased, so that each kind of layer is
+/// compiled once whatever is done.
+class parameter_walk {
+ public:
+  parameter_walk(const parameter_visitor& visit, std::string prefix)
+      : visit_(visit), name_(std::move(prefix)) {}
+
+  template <class Layer>
+  [[gnu::cold]] void over(Layer& layer) {
+    layer.parameters([this](std::string_view name, auto& child) {
+      using type = std::remove_cvref_t<decltype(child)>;
+      const std::size_t before = enter(name);
+      if constexpr (is_parameter<type>) {
+        visit_(name_, {child.data, run_time_shape<typename type::shape_type>, type::size});
+      } else {
+        name_ += '.';
+        over(child);
+      }
+      name_.resize(before);
+    });
+  }
+
+ private:
+  std::size_t enter(std::string_view name) {
+    const std::size_t before = name_.size();
+    name_ += name;
+    return before;
+  }
+
+  const parameter_visitor& visit_;
+  std::string name_;
+};
+
+}  // namespace detail
+
+/// Calls `visit(name, slot)` for every tensor of a tree of layers, in PyTorch's order and with
 /// PyTorch's dotted names behind the prefix.
-template <class Layer, class Visitor>
-void for_each_parameter(Layer& layer, Visitor&& visit, const std::string& prefix = {}) {
-  layer.parameters([&](std::string_view name, auto& child) {
-    std::string full = prefix;
-    full += name;
-    if constexpr (is_parameter<std::remove_cvref_t<decltype(child)>>) {
-      visit(full, child);
-    } else {
-      for_each_parameter(child, visit, full + '.');
-    }
-  });
+template <class Layer>
+void for_each_parameter(Layer& layer, const parameter_visitor& visit, std::string prefix = {}) {
+  detail::parameter_walk(visit, std::move(prefix)).over(layer);
 }
 
 /// Prepares a tree of layers for its kernels: folds, packs and stores through `pack` where a layer
 /// has one, and goes on to its children where it has none.
 template <class Layer>
-void pack_layers(Layer& layer, packer& to) {
+[[gnu::cold]] void pack_layers(Layer& layer, packer& to) {
   if constexpr (requires { layer.pack(to); }) {
     layer.pack(to);
   } else {
@@ -68,7 +117,7 @@ template <class Layer>
 std::size_t parameter_count() {
   std::size_t count = 0;
   Layer layer;
-  for_each_parameter(layer, [&](const std::string&, const auto& tensor) { count += tensor.size; });
+  for_each_parameter(layer, [&](const std::string&, parameter_slot slot) { count += slot.size; });
   return count;
 }
 

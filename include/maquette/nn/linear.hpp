@@ -41,7 +41,7 @@ struct linear {
   }
 
  private:
-  void pack_with(packer& to, const kernel::batch_norm_parameters* norm) {
+  [[gnu::cold]] void pack_with(packer& to, const kernel::batch_norm_parameters* norm) {
     constexpr kernel::conv2d_geometry geometry = kernel::linear_geometry(In, Out);
     float* memory = to.take(kernel::conv2d_packed_size(geometry));
     if (memory == nullptr) return;

@@ -49,7 +49,7 @@ struct residual {
     if constexpr (has_skip) visit("skip", skip);
   }
 
-  void pack(packer& to) {
+  [[gnu::cold]] void pack(packer& to) {
     norm1.pack(to);
     conv1.pack(to, norm2);
     conv2.pack(to, norm3);

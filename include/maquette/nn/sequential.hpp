@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <array>
 #include <string_view>
-#include <tuple>
+#include <type_traits>
 #include <utility>
 
 #include "maquette/nn/layer.hpp"
@@ -25,6 +25,26 @@ constexpr std::string_view index_name() {
   return Index < 10 ? both.substr(1) : both;
 }
 
+/// A tuple that is as trivial to copy as its layers are, which std::tuple is not: a network is
+/// moved in one piece.
+template <std::size_t Index, class Layer>
+struct numbered_layer {
+  Layer layer;
+};
+template <class Indices, class... Layers>
+struct numbered_layers;
+template <std::size_t... Index, class... Layers>
+struct numbered_layers<std::index_sequence<Index...>, Layers...>
+    : numbered_layer<Index, Layers>... {};
+template <std::size_t Index, class Layer>
+Layer& numbered(numbered_layer<Index, Layer>& at) {
+  return at.layer;
+}
+template <std::size_t Index, class Layer>
+const Layer& numbered(const numbered_layer<Index, Layer>& at) {
+  return at.layer;
+}
+
 /// The shape behind a chain of layers.
 template <Shape In, class... Layers>
 struct chain {
@@ -43,15 +63,15 @@ requires(!LayerFor<First, In>) struct chain<In, First, Rest...> {
 /// Layers by number, without an order of calls of their own: PyTorch's ModuleList.
 template <class... Layers>
 struct layer_list {
-  std::tuple<Layers...> layers;
+  detail::numbered_layers<std::index_sequence_for<Layers...>, Layers...> layers;
 
   template <std::size_t Index>
   auto& at() {
-    return std::get<Index>(layers);
+    return detail::numbered<Index>(layers);
   }
   template <std::size_t Index>
   const auto& at() const {
-    return std::get<Index>(layers);
+    return detail::numbered<Index>(layers);
   }
 
   void parameters(auto&& visit) {
@@ -88,7 +108,8 @@ struct sequential : layer_list<Layers...> {
 
  private:
   template <std::size_t Index>
-  using layer = std::tuple_element_t<Index, std::tuple<Layers...>>;
+  using layer =
+      std::remove_cvref_t<decltype(std::declval<const sequential&>().template at<Index>())>;
 
   template <std::size_t First>
   static constexpr bool in_place_from = []<std::size_t... Index>(std::index_sequence<Index...>) {
