@@ -67,12 +67,12 @@ MAQUETTE_NOINLINE void multiply_pairs(const pair_call& call, const std::uint32_t
   tile_sums<Rows, Vectors> sum = {};
   call.finish.prefetch<Rows, Vectors>(pixel, panel * panel_width);
   for (int k = 0; k < pairs; ++k, weights += Vectors * simd::width) {
-    simd::pairs weight[Vectors];
+    simd::words weight[Vectors];
 #pragma GCC unroll 2
-    for (int v = 0; v < Vectors; ++v) weight[v] = simd::load_pairs(weights + v * simd::width);
+    for (int v = 0; v < Vectors; ++v) weight[v] = simd::load_words(weights + v * simd::width);
 #pragma GCC unroll 8
     for (int r = 0; r < Rows; ++r) {
-      const simd::pairs value = simd::broadcast_pair(rows[r * std::ptrdiff_t{pairs} + k]);
+      const simd::words value = simd::broadcast_word(rows[r * std::ptrdiff_t{pairs} + k]);
 #pragma GCC unroll 2
       for (int v = 0; v < Vectors; ++v) sum[r][v] = simd::add_products(sum[r][v], value, weight[v]);
     }
