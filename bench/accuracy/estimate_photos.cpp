@@ -38,6 +38,7 @@ struct settings {
   bool look_once = false;
   bool quarter_cell = false;
   bool bfloat16 = false;
+  bool int8 = false;
 };
 
 /// One line of the list: a photo and, where they are known, the person's box (left, top, right,
@@ -191,10 +192,14 @@ int main(int count, char** arguments) {
   program.add_flag("--no-refine", chosen.keep_network_pose, "keep the networks' pose");
   program.add_flag("--no-flip", chosen.look_once, "do not look at the mirrored photo as well");
   program.add_flag("--quarter-cell", chosen.quarter_cell, "read joints to a quarter of a cell");
-  program.add_flag("--bfloat16", chosen.bfloat16, "Human2D's 1x1 products in bfloat16");
+  CLI::Option* const bfloat16 =
+      program.add_flag("--bfloat16", chosen.bfloat16, "Human2D's 1x1 products in bfloat16");
+  program.add_flag("--int8", chosen.int8, "the same in eight bits")->excludes(bfloat16);
   CLI11_PARSE(program, count, arguments);
   using in_bfloat16 = basic_estimator<human2d<16, 96, 2, 1, 256, arithmetic::bfloat16>>;
+  using in_int8 = basic_estimator<human2d<16, 96, 2, 1, 256, arithmetic::int8>>;
   try {
+    if (chosen.int8) return run<in_int8>(chosen);
     return chosen.bfloat16 ? run<in_bfloat16>(chosen) : run<estimator>(chosen);
   } catch (const std::exception& exception) {
     std::fprintf(stderr, "estimate_photos: %s\n", exception.what());

@@ -12,6 +12,10 @@ enum class arithmetic {
   /// 1x1 kernels multiply bfloat16 and add in float; all else as `float32`. Fast where the
   /// processor has AVX512_BF16, slow where it has not.
   bfloat16,
+  /// 1x1 kernels multiply whole numbers of eight bits, scaled by pixel and by output channel; all
+  /// else as `float32`. Fast where the processor has AVX512_VNNI or AVX-VNNI, slow where it has
+  /// not.
+  int8,
 };
 
 }  // namespace maquette

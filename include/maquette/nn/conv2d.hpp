@@ -3,6 +3,7 @@
 #include "maquette/core/arithmetic.hpp"
 #include "maquette/kernel/conv2d.hpp"
 #include "maquette/kernel/conv2d_bfloat16.hpp"
+#include "maquette/kernel/conv2d_int8.hpp"
 #include "maquette/nn/batch_norm.hpp"
 #include "maquette/nn/layer.hpp"
 
@@ -13,7 +14,8 @@ namespace maquette::nn {
 template <int In, int Out, int Kernel = 1, int Stride = 1, arithmetic How = arithmetic::float32>
 struct conv2d {
   static_assert(Kernel % 2 == 1, "a kernel has a middle");
-  static constexpr bool in_bfloat16 = How == arithmetic::bfloat16 && Kernel == 1 && Stride == 1;
+  /// What this one's products are computed in: only 1x1 kernels have a choice.
+  static constexpr arithmetic products = Kernel == 1 && Stride == 1 ? How : arithmetic::float32;
 
   parameter<shape<Out, In, Kernel, Kernel>> weight;
   parameter<shape<Out>> bias;
@@ -57,8 +59,10 @@ struct conv2d {
   void operator()(const context<B>& context, feature_map<const float, S> x,
                   feature_map<float, output<S>> y, const kernel::fusion& with = {}) const {
     constexpr kernel::conv2d_geometry g = geometry(height<S>, width<S>);
-    if constexpr (in_bfloat16) {
+    if constexpr (products == arithmetic::bfloat16) {
       kernel::conv2d_bfloat16(context.backend, g, x.data, packed, y.data, with);
+    } else if constexpr (products == arithmetic::int8) {
+      kernel::conv2d_int8(context.backend, g, x.data, packed, y.data, with);
     } else if constexpr (constexpr int floats = kernel::conv2d_scratch_size(g); floats > 0) {
       const arena::scope scope(context.scratch);
       const auto scratch = context.scratch.template take<shape<floats>>();
@@ -70,11 +74,19 @@ struct conv2d {
 
  private:
   [[gnu::cold]] void pack_with(packer& to, const kernel::batch_norm_parameters* norm) {
+    if constexpr (products == arithmetic::bfloat16) {
+      pack_by(to, norm, kernel::conv2d_bfloat16_packed_size, kernel::conv2d_bfloat16_pack);
+    } else if constexpr (products == arithmetic::int8) {
+      pack_by(to, norm, kernel::conv2d_int8_packed_size, kernel::conv2d_int8_pack);
+    } else {
+      pack_by(to, norm, kernel::conv2d_packed_size, kernel::conv2d_pack);
+    }
+  }
+  [[gnu::cold]] void pack_by(packer& to, const kernel::batch_norm_parameters* norm,
+                             const auto& packed_size, const auto& lay_out) {
     constexpr kernel::conv2d_geometry any = geometry(Kernel, Kernel);
-    float* memory = to.take(in_bfloat16 ? kernel::conv2d_bfloat16_packed_size(any)
-                                        : kernel::conv2d_packed_size(any));
+    float* memory = to.take(packed_size(any));
     if (memory == nullptr) return;
-    constexpr auto lay_out = in_bfloat16 ? kernel::conv2d_bfloat16_pack : kernel::conv2d_pack;
     lay_out(any, weight.data, bias.data, norm, memory);
     packed = memory;
   }
