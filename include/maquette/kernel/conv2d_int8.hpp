@@ -221,10 +221,10 @@ inline void conv2d_int8_pack(const conv2d_geometry& g, const float* weight, cons
 /// A 1x1 convolution as `conv2d`, its inputs (behind the prologue) and weights rounded to whole
 /// numbers of eight bits, with weights from `conv2d_int8_pack`.
 ///
-/// out[p, o] = bias[o] + step[o] (step[p] sum_i byte[p, i] weight[o, i] + lowest[p] sum_i weight[o,
-/// i]), where a pixel's step is a 255th of what lies between its lowest channel (or 0) and its
-/// highest (or 0). The sums are exact; the relative RMS error is near 1e-2. The same bits on any
-/// number of threads.
+/// out[p, o] = bias[o] + step[o] (step[p] sum_i byte[p, i] weight[o, i] + lowest[p] sum_i weight),
+/// where a pixel's step is a 255th of what lies between its lowest channel (or 0) and its highest
+/// (or 0), so that a ReLU's outputs use all of a byte. The sums are exact; the relative RMS error
+/// is near 5e-3. The same bits on any number of threads.
 inline void conv2d_int8(const cpu& backend, const conv2d_geometry& g, const float* in,
                         const float* packed, float* out, const fusion& with = {}) {
   MAQUETTE_ASSERT(conv2d_int8_can(g), "conv2d_int8 computes 1x1 kernels of stride 1");
