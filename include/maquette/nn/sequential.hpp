@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <array>
 #include <string_view>
-#include <type_traits>
+#include <tuple>
 #include <utility>
 
 #include "maquette/nn/layer.hpp"
@@ -108,8 +108,7 @@ struct sequential : layer_list<Layers...> {
 
  private:
   template <std::size_t Index>
-  using layer =
-      std::remove_cvref_t<decltype(std::declval<const sequential&>().template at<Index>())>;
+  using layer = std::tuple_element_t<Index, std::tuple<Layers...>>;
 
   template <std::size_t First>
   static constexpr bool in_place_from = []<std::size_t... Index>(std::index_sequence<Index...>) {
