@@ -1,5 +1,5 @@
-// The 1x1 convolution of bfloat16 against the reference one on values that bfloat16 holds exactly,
-// and on others within what rounding can do.
+// The convolution of bfloat16 against the reference one on values that bfloat16 holds exactly, and
+// on others within what rounding can do.
 #include "maquette/kernel/conv2d_bfloat16.hpp"
 
 #include <doctest/doctest.h>
@@ -42,6 +42,40 @@ void for_each_pointwise_geometry(Visit&& visit) {
             .in_channels = in, .out_channels = out, .height = map.y, .width = map.x});
 }
 
+/// Kernels of several taps, with runs of odd and even length, on maps smaller than the kernel and
+/// on maps of several blocks down and across.
+template <class Visit>
+void for_each_geometry_of_taps(Visit&& visit) {
+  const auto visit_kernel = [&](int in, int out, kernel::extent2 map, kernel::extent2 taps,
+                                kernel::extent2 stride) {
+    visit(conv2d_geometry{.in_channels = in,
+                          .out_channels = out,
+                          .height = map.y,
+                          .width = map.x,
+                          .kernel = taps,
+                          .stride = stride,
+                          .padding = {taps.y / 2, taps.x / 2}});
+  };
+  for (const int in : {1, 2, 3, 17})
+    for (const int out : {1, 16, 18, 33, 70})
+      for (const kernel::extent2 map : {kernel::extent2{1, 1}, {2, 9}, {13, 4}, {23, 31}})
+        for (const int taps : {3, 5, 7})
+          for (const int stride : {1, 2})
+            visit_kernel(in, out, map, {taps, taps}, {stride, stride});
+  visit_kernel(3, 24, {64, 256}, {7, 7}, {2, 2});
+  visit_kernel(3, 20, {9, 3001}, {7, 7}, {2, 2});
+  visit_kernel(301, 20, {5, 30}, {5, 3}, {1, 3});
+  visit_kernel(5, 33, {30, 5}, {1, 4}, {3, 1});
+  visit_kernel(40, 33, {30, 15}, {1, 1}, {2, 2});
+}
+
+/// Whether the window of output pixel (y, x) holds the input's pixel `at`.
+bool sees(const conv2d_geometry& g, int y, int x, kernel::extent2 at) {
+  const int ky = at.y - (y * g.stride.y - g.padding.y);
+  const int kx = at.x - (x * g.stride.x - g.padding.x);
+  return ky >= 0 && ky < g.kernel.y && kx >= 0 && kx < g.kernel.x;
+}
+
 }  // namespace
 
 TEST_CASE(
@@ -53,6 +87,27 @@ TEST_CASE(
     one.in = rounded(one.in);
     one.weight = rounded(one.weight);
     CHECK_MESSAGE(synthetic::relative_rms(found(one), one.expected()) < 1e-6, "geometry ", number);
+  });
+}
+
+TEST_CASE("conv2d_bfloat16 of several taps is the reference's convolution of rounded values") {
+  int cases = 0;
+  for_each_geometry_of_taps([&](const conv2d_geometry& g) {
+    const int number = cases++;
+    convolution one{g, false, number % 2 == 0, number % 3 == 0};
+    one.in = rounded(one.in);
+    one.weight = rounded(one.weight);
+    CHECK_MESSAGE(synthetic::error_of(found(one), one.expected()) < 1e-5, "geometry ", number);
+  });
+}
+
+TEST_CASE("conv2d_bfloat16 rounds inputs and weights of several taps to the nearest") {
+  for_each_geometry_of_taps([&](const conv2d_geometry& g) {
+    const convolution one{g};
+    convolution other{g};
+    other.in = rounded(other.in);
+    other.weight = rounded(other.weight);
+    CHECK(found(one) == found(other));
   });
 }
 
@@ -107,6 +162,44 @@ TEST_CASE("NaN and infinity reach the outputs of their pixel and no others") {
       }
     }
   }
+}
+
+TEST_CASE("conv2d_bfloat16 of several taps has the same bits on any number of threads") {
+  thread_pool two(2);
+  thread_pool forty(40);
+  for_each_geometry_of_taps([&](const conv2d_geometry& g) {
+    const convolution one{g, false, true, true};
+    const floats alone = found(one);
+    CHECK(alone == found(one, cpu{two}));
+    CHECK(alone == found(one, cpu{forty}));
+  });
+}
+
+TEST_CASE("NaN and infinity reach the outputs whose windows hold them and no others") {
+  const conv2d_geometry g{.in_channels = 3,
+                          .out_channels = 33,
+                          .height = 19,
+                          .width = 22,
+                          .kernel = {7, 7},
+                          .stride = {2, 2},
+                          .padding = {3, 3}};
+  for (const float value : {std::numeric_limits<float>::quiet_NaN(), HUGE_VALF})
+    for (const kernel::extent2 at : {kernel::extent2{0, 0}, {7, 11}, {10, 4}, {18, 21}})
+      for (int channel = 0; channel < 3; ++channel) {
+        convolution one{g};
+        const floats before = found(one);
+        one.in[static_cast<std::size_t>((at.y * g.width + at.x) * 3 + channel)] = value;
+        const floats out = found(one);
+        for (int i = 0; i < g.out_pixels() * g.out_channels; ++i) {
+          const int pixel = i / g.out_channels;
+          const auto index = static_cast<std::size_t>(i);
+          if (sees(g, pixel / g.out_width(), pixel % g.out_width(), at)) {
+            CHECK(!std::isfinite(out[index]));
+          } else {
+            CHECK(out[index] == before[index]);
+          }
+        }
+      }
 }
 
 TEST_CASE("a network by every arithmetic says nearly the same") {

@@ -9,8 +9,8 @@ enum class arithmetic {
   float32,
   /// Float by packed products alone: the least memory, at about half the speed.
   float32_small,
-  /// 1x1 kernels multiply bfloat16 and add in float; all else as `float32`. Fast where the
-  /// processor has AVX512_BF16, slow where it has not.
+  /// 1x1 kernels and the stem's 7x7 multiply bfloat16 and add in float; all else as `float32`. Fast
+  /// where the processor has AVX512_BF16, slow where it has not.
   bfloat16,
   /// 1x1 kernels multiply whole numbers of eight bits, scaled by pixel and by output channel; all
   /// else as `float32`. Fast where the processor has AVX512_VNNI or AVX-VNNI, slow where it has

@@ -33,11 +33,6 @@ struct conv2d_call {
   int out_width;
   int out_pixels;
 
-  /// Whether a pixel's patch is the pixel itself.
-  bool is_pointwise() const {
-    return g.patch_size() == g.in_channels && g.stride.y == 1 && g.stride.x == 1 &&
-           g.padding.y == 0 && g.padding.x == 0;
-  }
   int pixels_a_block() const {
     if (prologue.scale == nullptr) return block_pixels;
     const int fit = std::clamp(patch_capacity / g.patch_size(), 1, block_pixels);
@@ -162,7 +157,7 @@ inline void conv2d_block(const conv2d_call& call, int block, int first, int last
   const int begin = block * call.pixels_a_block();
   const int count = std::min(call.pixels_a_block(), call.out_pixels - begin);
   const float* rows =
-      call.is_pointwise() ? call.in + call.g.in_channels * std::ptrdiff_t{begin} : nullptr;
+      call.g.is_pointwise() ? call.in + call.g.in_channels * std::ptrdiff_t{begin} : nullptr;
   if (call.prologue.scale != nullptr) {
     float* to = gathered;
     if (rows != nullptr) {
@@ -173,7 +168,7 @@ inline void conv2d_block(const conv2d_call& call, int block, int first, int last
     rows = gathered;
   }
   // What the next block will read, a share of it with each tile.
-  const bool has_next = call.is_pointwise() && begin + count < call.out_pixels;
+  const bool has_next = call.g.is_pointwise() && begin + count < call.out_pixels;
   const float* next =
       has_next ? call.in + call.g.in_channels * std::ptrdiff_t{begin + count} : nullptr;
   const int share = has_next ? call.g.in_channels * tile_rows / (last - first) : 0;

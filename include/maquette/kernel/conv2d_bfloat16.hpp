@@ -8,20 +8,16 @@
 #include "maquette/core/backend.hpp"
 #include "maquette/core/bfloat16.hpp"
 #include "maquette/core/simd.hpp"
+#include "maquette/kernel/conv2d_bfloat16_runs.hpp"
 #include "maquette/kernel/conv2d_pack.hpp"
 #include "maquette/kernel/geometry.hpp"
 #include "maquette/kernel/product.hpp"
 
-/// 1x1 convolutions whose factors are bfloat16 and whose sums are float: twice as many products an
+/// Convolutions whose factors are bfloat16 and whose sums are float: twice as many products an
 /// instruction. Inputs lie two by two in words, the first of a pair in the lower half.
 namespace maquette::kernel {
 
 namespace detail {
-
-constexpr int pair_count(int values) { return (values + 1) / 2; }
-
-/// Words of a block's pixels on the stack (32 KB).
-inline constexpr int pair_capacity = 8192;
 
 constexpr int pixels_a_pair_block(const conv2d_geometry& g) {
   const int fit = std::clamp(pair_capacity / pair_count(g.in_channels), 1, 4 * tile_rows);
@@ -101,51 +97,63 @@ inline void multiply_pair_block(const pair_call& call, int block, int first, int
 
 }  // namespace detail
 
-/// Whether `conv2d_bfloat16` computes this one: 1x1, stride 1, no padding, at most 16,384 channels.
+/// Whether `conv2d_bfloat16` computes this one: what a patch needs must fit into 32 KB.
 constexpr bool conv2d_bfloat16_can(const conv2d_geometry& g) {
-  return g.patch_size() == g.in_channels && g.stride.y == 1 && g.stride.x == 1 &&
-         g.padding.y == 0 && g.padding.x == 0 && g.in_channels <= 2 * detail::pair_capacity;
+  return g.is_pointwise()
+             ? g.in_channels <= 2 * detail::pair_capacity
+             : g.kernel.y * detail::run_block::words_a_row(g, 1) <= detail::pair_capacity;
 }
 
 /// How many floats of memory the packed weights and bias take.
 constexpr std::size_t conv2d_bfloat16_packed_size(const conv2d_geometry& g) {
   return static_cast<std::size_t>(detail::padded_channels(g.out_channels)) *
-         static_cast<std::size_t>(detail::pair_count(g.in_channels) + 1);
+         static_cast<std::size_t>(g.kernel.y * detail::pair_count(detail::run_length(g)) + 1);
 }
 
-/// Lays out weights [O, I] and bias [O] for `conv2d_bfloat16`: the bias as floats, then panels of
-/// output channels, [panel][i / 2][o in panel][i % 2], rounded after the norm was folded.
+/// Lays out weights [O, I, kh, kw] and bias [O] for `conv2d_bfloat16`: the bias as floats, then
+/// panels of output channels, [panel][ky][n / 2][o in panel][n % 2] with n = kx * I + i, rounded
+/// after the norm was folded.
 inline void conv2d_bfloat16_pack(const conv2d_geometry& g, const float* weight, const float* bias,
                                  const batch_norm_parameters* norm, float* packed) {
   std::fill_n(packed, conv2d_bfloat16_packed_size(g), 0.0F);
   auto* panels = reinterpret_cast<unsigned char*>(packed + detail::padded_channels(g.out_channels));
-  const std::ptrdiff_t pairs = detail::pair_count(g.in_channels);
+  const std::ptrdiff_t pairs = detail::pair_count(detail::run_length(g));
   for (int o = 0; o < g.out_channels; ++o) {
     const double scale = norm != nullptr ? norm->scale(o) : 1.0;
     const double shift = norm != nullptr ? norm->shift(o) : 0.0;
     packed[o] = static_cast<float>(scale * bias[o] + shift);
     const int panel = o / detail::panel_width;
     const std::ptrdiff_t width = detail::width_of_panel(g.out_channels, panel);
-    const std::ptrdiff_t column = panel * pairs * detail::panel_width + o % detail::panel_width;
-    for (int i = 0; i < g.in_channels; ++i) {
-      const bfloat16 rounded(static_cast<float>(scale * *weight++));
-      std::memcpy(panels + 4 * (column + i / 2 * width) + 2 * (i % 2), &rounded.bits,
-                  sizeof rounded.bits);
-    }
+    const std::ptrdiff_t column =
+        panel * g.kernel.y * pairs * detail::panel_width + o % detail::panel_width;
+    for (int i = 0; i < g.in_channels; ++i)
+      for (int ky = 0; ky < g.kernel.y; ++ky)
+        for (int kx = 0; kx < g.kernel.x; ++kx) {
+          const bfloat16 rounded(static_cast<float>(scale * *weight++));
+          const int n = kx * g.in_channels + i;
+          std::memcpy(panels + 4 * (column + (ky * pairs + n / 2) * width) + 2 * (n % 2),
+                      &rounded.bits, sizeof rounded.bits);
+        }
   }
 }
 
-/// A 1x1 convolution as `conv2d`, its inputs (behind the prologue) and weights rounded to bfloat16,
-/// with weights from `conv2d_bfloat16_pack`.
+/// A convolution as `conv2d`, its inputs (behind the prologue) and weights rounded to bfloat16,
+/// with weights from `conv2d_bfloat16_pack`. Only 1x1 kernels may have a prologue.
 ///
 /// Products are exact and summed in float; the relative RMS error is near 2e-3. The same bits on
 /// any number of threads.
 inline void conv2d_bfloat16(const cpu& backend, const conv2d_geometry& g, const float* in,
                             const float* packed, float* out, const fusion& with = {}) {
-  MAQUETTE_ASSERT(conv2d_bfloat16_can(g), "conv2d_bfloat16 computes 1x1 kernels of stride 1");
+  MAQUETTE_ASSERT(conv2d_bfloat16_can(g), "conv2d_bfloat16: this patch is too large");
   const auto* panels =
       reinterpret_cast<const std::uint32_t*>(packed + detail::padded_channels(g.out_channels));
-  const detail::pair_call call{g, with.prologue, in, panels, {with, packed, out, g.out_channels}};
+  const detail::epilogue finish{with, packed, out, g.out_channels};
+  if (!g.is_pointwise()) {
+    MAQUETTE_ASSERT(with.prologue.scale == nullptr,
+                    "conv2d_bfloat16: only 1x1 kernels of stride 1 may have a prologue");
+    return detail::convolve_runs(backend, {g, in, panels, finish});
+  }
+  const detail::pair_call call{g, with.prologue, in, panels, finish};
   const int a_block = detail::pixels_a_pair_block(g);
   detail::share_out(backend, (g.out_pixels() + a_block - 1) / a_block,
                     detail::panel_count(g.out_channels), [&](int block, int first, int last) {

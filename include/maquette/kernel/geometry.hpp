@@ -27,6 +27,11 @@ struct conv2d_geometry {
   constexpr int out_pixels() const { return out_height() * out_width(); }
   /// How many values of the input one value of the output is made of.
   constexpr int patch_size() const { return kernel.y * kernel.x * in_channels; }
+  /// Whether a pixel's patch is the pixel itself.
+  constexpr bool is_pointwise() const {
+    return kernel.y * kernel.x == 1 && stride.y == 1 && stride.x == 1 && padding.y == 0 &&
+           padding.x == 0;
+  }
 };
 
 /// The sizes of a max-pool without padding.

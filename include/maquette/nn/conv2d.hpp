@@ -14,8 +14,13 @@ namespace maquette::nn {
 template <int In, int Out, int Kernel = 1, int Stride = 1, arithmetic How = arithmetic::float32>
 struct conv2d {
   static_assert(Kernel % 2 == 1, "a kernel has a middle");
-  /// What this one's products are computed in: only 1x1 kernels have a choice.
-  static constexpr arithmetic products = Kernel == 1 && Stride == 1 ? How : arithmetic::float32;
+  /// What this one's products are computed in: kernels that go by Winograd's algorithm stay float,
+  /// and int8 has 1x1 kernels alone.
+  static constexpr arithmetic products = [] {
+    if (Kernel == 1 && Stride == 1) return How;
+    const bool by_winograd = Kernel == 3 && Stride == 1;
+    return How == arithmetic::bfloat16 && !by_winograd ? How : arithmetic::float32;
+  }();
 
   parameter<shape<Out, In, Kernel, Kernel>> weight;
   parameter<shape<Out>> bias;
