@@ -67,6 +67,8 @@ void for_each_geometry_of_taps(Visit&& visit) {
   visit_kernel(301, 20, {5, 30}, {5, 3}, {1, 3});
   visit_kernel(5, 33, {30, 5}, {1, 4}, {3, 1});
   visit_kernel(40, 33, {30, 15}, {1, 1}, {2, 2});
+  // As much as a block holds.
+  visit_kernel(16383, 2, {2, 3}, {1, 1}, {2, 2});
 }
 
 /// Whether the window of output pixel (y, x) holds the input's pixel `at`.
