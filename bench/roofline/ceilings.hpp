@@ -73,7 +73,7 @@ inline double float_operations(double at_least) {
 
 /// Those of bfloat16 that are summed in float.
 inline double bfloat16_operations(double at_least) {
-  return operations<simd::pairs>(at_least, 4, [](simd::vector sum, simd::pairs a, simd::pairs b) {
+  return operations<simd::words>(at_least, 4, [](simd::vector sum, simd::words a, simd::words b) {
     return simd::add_products(sum, a, b);
   });
 }

@@ -85,14 +85,14 @@ template <int Rows, int Vectors>
 MAQUETTE_INLINE void multiply_pair(tile_sums<Rows, Vectors>& sum, const unsigned char* rows,
                                    std::ptrdiff_t distance, std::uint32_t mask,
                                    const std::uint32_t* weights) {
-  simd::pairs weight[Vectors];
+  simd::words weight[Vectors];
 #pragma GCC unroll 2
-  for (int v = 0; v < Vectors; ++v) weight[v] = simd::load_pairs(weights + v * simd::width);
+  for (int v = 0; v < Vectors; ++v) weight[v] = simd::load_words(weights + v * simd::width);
 #pragma GCC unroll 8
   for (int r = 0; r < Rows; ++r) {
     std::uint32_t pair = 0;
     std::memcpy(&pair, rows + r * distance, sizeof pair);
-    const simd::pairs value = simd::broadcast_pair(pair & mask);
+    const simd::words value = simd::broadcast_word(pair & mask);
 #pragma GCC unroll 2
     for (int v = 0; v < Vectors; ++v) sum[r][v] = simd::add_products(sum[r][v], value, weight[v]);
   }
