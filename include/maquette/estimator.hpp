@@ -68,6 +68,7 @@ class estimator_workspace {
   std::vector<float> mirrored_logits;
   crop_workspace crop;
   component_workspace components;
+  std::optional<crop_box> seen;  // whose picture and maps are in the memory above
   crop_reading reading;
   crop_reading other_reading;
   smpl_workspace smpl;
@@ -97,6 +98,16 @@ class stopwatch {
 
   double last_ = now();
 };
+
+/// A map [Size, Size] as one of [64, 64], in place, without values in between.
+template <int Size>
+void enlarge(std::array<float, crop_reading::cells>& map) {
+  const auto from = [](int cell) { return cell * Size / crop_reading::size; };
+  for (int y = crop_reading::size - 1; y >= 0; --y)
+    for (int x = crop_reading::size - 1; x >= 0; --x)
+      map[static_cast<std::size_t>(y * crop_reading::size + x)] =
+          map[static_cast<std::size_t>(from(y) * Size + from(x))];
+}
 
 }  // namespace detail
 
@@ -160,14 +171,21 @@ class basic_estimator {
     const double height = photo.height;
     const context<B> here{backend, workspace.scratch.scratch()};
     crop_reading& reading = workspace.reading;
-    const auto glance = [&](const crop_box& crop, crop_reading& result) {
-      look(photo, crop, options, false, here, workspace, result);
-    };
-    if (!options.box)
-      find_person(width, height, glance, workspace.components, reading, workspace.other_reading);
+    workspace.seen.reset();
+    if (!options.box) {
+      const auto glance = [&](const crop_box& crop, crop_reading& result) {
+        look(glancing_, photo, crop, options, here, workspace, result);
+      };
+      const auto look_closely = [&](const crop_box& crop, crop_reading& result) {
+        look(networks_.sight.network(), photo, crop, options, here, workspace, result);
+      };
+      find_person(width, height, glance, look_closely, workspace.components, reading,
+                  workspace.other_reading);
+    } else {
+      reading.crop = crop_around(*options.box);
+    }
     if (options.box || options.flip_average) {
-      look(photo, options.box ? crop_around(*options.box) : reading.crop, options,
-           options.flip_average, here, workspace, reading);
+      look_both_ways(photo, options, here, workspace);
       keep_person(reading, workspace.components);
     }
     out.milliseconds.human2d = reading.milliseconds;
@@ -223,8 +241,14 @@ class basic_estimator {
   static constexpr double largest_focal = 1e7;
   static constexpr double largest_distance = 1e5;
 
+  using glancing_type = typename Human2D::template resized<Human2D::input_size * 3 / 4>;
+
   basic_estimator(networks<Human2D> nets, body_model body)
-      : networks_(std::move(nets)), body_(std::move(body)), moments_(body_), stature_(body_) {}
+      : networks_(std::move(nets)),
+        glancing_(networks_.sight.network().template for_pictures_of<glancing_type::input_size>()),
+        body_(std::move(body)),
+        moments_(body_),
+        stature_(body_) {}
 
   [[gnu::cold]] static result<basic_estimator> make(const safetensors& weights, body_model body,
                                                     const estimator_options& options) {
@@ -377,32 +401,63 @@ class basic_estimator {
     mpii_joints<float>(body_, out.vertices, memory.joints, memory.mpii);
   }
 
-  /// Human2D on one crop of the photo, and on its mirror image where `both_ways`.
-  void look(const picture_view& photo, const crop_box& crop, const estimate_options& options,
-            bool both_ways, const context<B>& here, workspace_type& memory,
+  /// Human2D, of any picture size, on one crop of the photo.
+  template <class Network>
+  void look(const Network& network, const picture_view& photo, const crop_box& crop,
+            const estimate_options& options, const context<B>& here, workspace_type& memory,
             crop_reading& reading) const {
     detail::stopwatch watch;
+    crop_to_input(photo, crop, Network::input_size, memory.crop,
+                  std::span(memory.picture).first(Network::picture_type::size));
+    network(here, typename Network::picture_type(memory.picture.data()),
+            view<float, typename Network::heatmaps_shape>(memory.heatmaps.data()),
+            view<float, typename Network::silhouette_shape>(memory.logits.data()));
     reading.crop = crop;
-    crop_to_input(photo, crop, Human2D::input_size, memory.crop, memory.picture);
+    reading.coarse = Network::input_size < Human2D::input_size;
+    memory.seen = crop;
+    if (reading.coarse) memory.seen.reset();
+    read<Network>(options, memory, reading);
+    reading.milliseconds = watch.lap();
+  }
+
+  /// Human2D on the reading's crop, which may be what it saw last, and on its mirror image where
+  /// that is wanted.
+  void look_both_ways(const picture_view& photo, const estimate_options& options,
+                      const context<B>& here, workspace_type& memory) const {
+    crop_reading& reading = memory.reading;
+    const Human2D& network = networks_.sight.network();
+    double spent = 0;
+    if (memory.seen != reading.crop || !options.flip_average) {
+      look(network, photo, reading.crop, options, here, memory, reading);
+      spent = reading.milliseconds;
+    }
+    if (!options.flip_average) return;
+    detail::stopwatch watch;
     const view<float, typename Human2D::heatmaps_shape> heatmaps(memory.heatmaps.data());
     const view<float, typename Human2D::silhouette_shape> logits(memory.logits.data());
-    networks_.sight(here, typename Human2D::picture_type(memory.picture.data()), heatmaps, logits);
-    if (both_ways) {
-      const view<float, typename Human2D::heatmaps_shape> other(memory.mirrored_heatmaps.data());
-      const view<float, typename Human2D::silhouette_shape> other_logits(
-          memory.mirrored_logits.data());
-      mirror_picture(memory.picture, Human2D::input_size);
-      networks_.sight(here, typename Human2D::picture_type(memory.picture.data()), other,
-                      other_logits);
-      average_mirrored(heatmaps, other.as_const());
-      average_mirrored(logits, other_logits.as_const());
-    }
-    decode_heatmaps(heatmaps.as_const(), reading.joints, options.decoding);
-    separate_sides(heatmaps.as_const(), reading.joints, options.decoding);
-    decode_silhouette(logits.as_const(), reading.body);
+    const view<float, typename Human2D::heatmaps_shape> other(memory.mirrored_heatmaps.data());
+    const view<float, typename Human2D::silhouette_shape> other_logits(
+        memory.mirrored_logits.data());
+    mirror_picture(memory.picture, Human2D::input_size);
+    network(here, typename Human2D::picture_type(memory.picture.data()), other, other_logits);
+    average_mirrored(heatmaps, other.as_const());
+    average_mirrored(logits, other_logits.as_const());
+    read<Human2D>(options, memory, reading);
+    reading.milliseconds = spent + watch.lap();
+  }
+
+  /// What the last maps of a network say.
+  template <class Network>
+  static void read(const estimate_options& options, workspace_type& memory, crop_reading& reading) {
+    const view<const float, typename Network::heatmaps_shape> heatmaps(memory.heatmaps.data());
+    decode_heatmaps(heatmaps, reading.joints, options.decoding);
+    separate_sides(heatmaps, reading.joints, options.decoding);
+    constexpr int size = Network::output_size;
+    const view<const float, typename Network::silhouette_shape> logits(memory.logits.data());
+    decode_silhouette(logits, std::span(reading.body).first(std::size_t{size} * size));
+    if constexpr (size < crop_reading::size) detail::enlarge<size>(reading.body);
     discard_nonsense(reading);
     reading.score = person_score(reading);
-    reading.milliseconds = watch.lap();
   }
 
   /// The photo's camera: the crop's, extended over the photo; or the user's, in which case the
@@ -422,6 +477,7 @@ class basic_estimator {
   }
 
   networks<Human2D> networks_;
+  glancing_type glancing_;  // on the parameters of networks_.sight, whose memory does not move
   body_model body_;
   joint_moments moments_;
   stature stature_;

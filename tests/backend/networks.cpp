@@ -92,6 +92,21 @@ TEST_CASE("the counter counts") {
   ::operator delete(memory);
 }
 
+TEST_CASE("a network for pictures of another size is the network of that size") {
+  using large = human2d<16, 64, 2, 1, 192>;
+  const auto bound = synthetic::network<large>("human2d.");
+  const compact borrowed = bound.network().for_pictures_of<128>();
+  human2d_results expected;
+  human2d_results found;
+  workspace memory(large::workspace_bytes);
+  const floats input = picture();
+  expected.run(network(), {{}, memory.scratch()}, input);
+  borrowed(context<cpu>{{}, memory.scratch()}, compact::picture_type{std::span(input)},
+           view<float, compact::heatmaps_shape>{std::span(found.heatmaps)},
+           view<float, compact::silhouette_shape>{std::span(found.silhouette)});
+  CHECK(found == expected);
+}
+
 TEST_CASE("a network's call allocates nothing, on one thread or on two") {
   thread_pool pool(2);
   const nn::bound<compact>& bound = network();

@@ -337,13 +337,41 @@ TEST_CASE("a person of any size is found, and the crop ends up around the box") 
        {image_box{40, 20, 200, 460}, image_box{430, 240, 500, 420}, image_box{5, 300, 300, 470},
         image_box{300, 10, 420, 300}, image_box{570, 30, 590, 78}}) {
     const painted_person person{truth};
-    find_person(640, 480, person, scratch, best, other);
+    find_person(640, 480, person, person, scratch, best, other);
     const crop_box wanted = crop_around(truth);
     CHECK(best.score > sure_person_score);
     CHECK(best.crop.side == doctest::Approx(wanted.side).epsilon(0.05));
     CHECK(std::abs(best.crop.x - wanted.x) < 0.04 * wanted.side);
     CHECK(std::abs(best.crop.y - wanted.y) < 0.04 * wanted.side);
   }
+}
+
+TEST_CASE("the search glances, and what it ends with was looked at") {
+  component_workspace scratch;
+  crop_reading best;
+  crop_reading other;
+  const painted_person person{{430, 240, 500, 420}};
+  int looks = 0;
+  const auto glance = [&](const crop_box& crop, crop_reading& reading) {
+    person(crop, reading);
+    reading.coarse = true;
+  };
+  const auto look = [&](const crop_box& crop, crop_reading& reading) {
+    person(crop, reading);
+    reading.coarse = false;
+    ++looks;
+  };
+  find_person(640, 480, glance, look, scratch, best, other);
+  CHECK(!best.coarse);
+  CHECK(best.score > sure_person_score);
+  CHECK(looks <= 2);
+  const auto blind = [&](const crop_box& crop, crop_reading& reading) {
+    look(crop, reading);
+    reading.score = 0;
+  };
+  find_person(640, 480, glance, blind, scratch, best, other);
+  CHECK(!best.coarse);
+  CHECK(best.score == 0);
 }
 
 TEST_CASE("nobody in the photo: the score says so") {
@@ -356,7 +384,7 @@ TEST_CASE("nobody in the photo: the score says so") {
     for (std::size_t j = 0; j < 16; ++j) reading.joints[3 * j + 2] = 0.1F;
     reading.score = person_score(reading);
   };
-  find_person(640, 480, nobody, scratch, best, other);
+  find_person(640, 480, nobody, nobody, scratch, best, other);
   CHECK(best.score < least_person_score);
   CHECK(!person_box(best, 640, 480));
 }

@@ -32,6 +32,7 @@ struct crop_reading {
   std::array<float, 3 * mpii16::count> joints{};  ///< [16, 3] x, y in [-1, 1], confidence
   std::array<float, cells> body{};                ///< [64, 64] probability of body
   float score = 0;
+  bool coarse = false;  ///< seen by a glance
   double milliseconds = 0;
 };
 
@@ -268,17 +269,27 @@ struct coarse_squares {
   return reading.score * std::sqrt(std::max(0.05, extent / std::max(width, height)));
 }
 
+/// Whether two crops show the same but for a twentieth of their side at each border.
+[[nodiscard]] inline bool nearly_equal(const crop_box& one, const crop_box& other) {
+  const double near = other.side / 20;
+  return std::abs(one.x - other.x) < near && std::abs(one.y - other.y) < near &&
+         std::abs(one.x + one.side - other.x - other.side) < near &&
+         std::abs(one.y + one.side - other.y - other.side) < near;
+}
+
 /// Finds the person in a photo and leaves the reading of the final crop in `best`; `other` is
 /// scratch.
 ///
-/// `look(crop, reading)` fills a reading and its score. A coarse pass over the whole photo, over
-/// parts of it unless the score is at least `sure_person_score`, and over ever smaller parts as
-/// long as it is below `least_person_score`, gives a first crop, the one of most `preference`. The
-/// box of the largest person in it gives the next one, twice, as long as the score does not fall by
-/// more than a tenth. Whether anybody was found is for the caller to judge by `best.score`.
-template <class Look>
-void find_person(double width, double height, const Look& look, component_workspace& scratch,
-                 crop_reading& best, crop_reading& other) {
+/// `glance(crop, reading)` and `look(crop, reading)` fill a reading and its score, the former
+/// coarsely in less time. A coarse pass of glances over the whole photo, over parts of it unless
+/// the score is at least `sure_person_score`, and over ever smaller parts as long as it is below
+/// `least_person_score`, gives a first crop, the one of most `preference`. The box of the largest
+/// person in it gives the next one, which is looked at, twice at most: as long as the crop is
+/// another (`nearly_equal`) and the score does not fall by more than a tenth. `best` is always a
+/// look's. Whether anybody was found is for the caller to judge by `best.score`.
+template <class Glance, class Look>
+void find_person(double width, double height, const Glance& glance, const Look& look,
+                 component_workspace& scratch, crop_reading& best, crop_reading& other) {
   constexpr int refinements = 2;
   constexpr float allowed_fall = 0.9F;
   crop_reading* found = &best;
@@ -287,7 +298,7 @@ void find_person(double width, double height, const Look& look, component_worksp
   double most = -1;
   const auto search = [&](const coarse_squares& squares) {
     for (std::size_t i = 0; i < squares.count; ++i) {
-      look(squares.square[i], *next);
+      glance(squares.square[i], *next);
       const double preferred = preference(*next, width, height);
       if (!(preferred > most)) continue;
       most = preferred;
@@ -302,8 +313,15 @@ void find_person(double width, double height, const Look& look, component_worksp
   for (int i = 0; i < refinements; ++i) {
     const std::optional<image_box> box = person_box(*found, width, height);
     if (!box) break;
-    look(crop_around(beyond_crop(*box, found->crop, width, height)), *next);
+    const crop_box crop = crop_around(beyond_crop(*box, found->crop, width, height));
+    if (!found->coarse && nearly_equal(crop, found->crop)) break;
+    look(crop, *next);
     if (next->score < allowed_fall * found->score) break;
+    std::swap(found, next);
+    keep_person(*found, scratch);
+  }
+  if (found->coarse) {
+    look(found->crop, *next);
     std::swap(found, next);
     keep_person(*found, scratch);
   }

@@ -167,6 +167,15 @@ struct human2d {
     visit("stacks", stacks);
   }
 
+  template <int Size>
+  using resized = human2d<Joints, Features, Stacks, Modules, Size, How>;
+  /// The same network for pictures of another size, on the same prepared parameters, which it
+  /// borrows: every layer takes any size that its strides divide.
+  template <int Size>
+  resized<Size> for_pictures_of() const {
+    return {stem, stacks};
+  }
+
   /// The scratch memory of one call.
   static constexpr std::size_t workspace_bytes = [] {
     using features_shape = shape<Features, output_size, output_size>;

@@ -46,6 +46,8 @@ struct crop_box {
   double x = 0;
   double y = 0;
   double side = 256;
+
+  bool operator==(const crop_box&) const = default;
 };
 
 /// The image of a point of the camera frame (metres), Z > 0.
