@@ -94,8 +94,8 @@ of the truth, and the largest as a share of the largest value. An engine is time
     if chosen.networks and chosen.bf16:
         text += f"""
 ## Human2D, bfloat16
-The same, with every engine allowed to compute in bfloat16 (error below 1e-1). Ours multiplies the 1x1 kernels so and
-stays in float32 elsewhere (`arithmetic::bfloat16`).
+The same, with every engine allowed to compute in bfloat16 (error below 1e-1). Ours multiplies the 1x1 kernels and the
+stem's 7x7 so and stays in float32 elsewhere (`arithmetic::bfloat16`).
 
 {networks_text(results.networks, chosen, True)}
 """
