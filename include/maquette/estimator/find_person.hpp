@@ -17,7 +17,7 @@
 namespace maquette {
 
 /// Score below which there is nobody in the picture.
-inline constexpr float least_person_score = 0.25F;
+inline constexpr float least_person_score = 0.24F;
 /// Score from which the person is not searched for in smaller parts of the picture.
 inline constexpr float sure_person_score = 0.5F;
 /// Confidence from which a joint says where the person is.
