@@ -22,6 +22,8 @@
 # copies of an inline function of the standard library, and it might be one that this processor
 # cannot run.
 function(maquette_dispatch target entry source)
+  # GNU's, whatever links the program: LLVM's keeps the groups by which copies are thrown away.
+  find_program(MAQUETTE_GNU_LINKER NAMES ${CMAKE_LIBRARY_ARCHITECTURE}-ld.bfd ld.bfd ld REQUIRED)
   set(levels ${ARGN})
   if(NOT CMAKE_SYSTEM_PROCESSOR MATCHES "^(x86_64|AMD64|amd64)$")
     set(levels baseline)
@@ -51,7 +53,7 @@ function(maquette_dispatch target entry source)
     target_compile_options(${part} PRIVATE ${flags_${level}})
     set(object ${CMAKE_CURRENT_BINARY_DIR}/${part}${CMAKE_CXX_OUTPUT_EXTENSION})
     add_custom_command(OUTPUT ${object}
-      COMMAND ${CMAKE_LINKER} -r --force-group-allocation -o ${object} $<TARGET_OBJECTS:${part}>
+      COMMAND ${MAQUETTE_GNU_LINKER} -r --force-group-allocation -o ${object} $<TARGET_OBJECTS:${part}>
       COMMAND ${CMAKE_OBJCOPY} --keep-global-symbol=${entry}_${level} ${object}
       DEPENDS ${part} $<TARGET_OBJECTS:${part}> COMMAND_EXPAND_LISTS VERBATIM)
     target_sources(${target} PRIVATE ${object})
