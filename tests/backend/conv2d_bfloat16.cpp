@@ -9,8 +9,6 @@
 #include <limits>
 
 #include "../../examples/thread_pool.hpp"
-#include "maquette/core/workspace.hpp"
-#include "maquette/model/human2d.hpp"
 #include "support/convolution.hpp"
 
 using namespace maquette;
@@ -202,27 +200,4 @@ TEST_CASE("NaN and infinity reach the outputs whose windows hold them and no oth
           }
         }
       }
-}
-
-TEST_CASE("a network by every arithmetic says nearly the same") {
-  const auto heatmaps_of = []<arithmetic How>() {
-    using network_type = human2d<16, 64, 2, 1, 64, How>;
-    const auto network = synthetic::network<network_type>("human2d.");
-    const floats picture = synthetic::uniform("picture", network_type::picture_type::size);
-    floats heatmaps(network_type::heatmaps_shape::size);
-    floats silhouette(network_type::silhouette_shape::size);
-    workspace memory(network_type::workspace_bytes);
-    network(context<cpu>{{}, memory.scratch()},
-            typename network_type::picture_type{std::span(picture)},
-            view<float, typename network_type::heatmaps_shape>{std::span(heatmaps)},
-            view<float, typename network_type::silhouette_shape>{std::span(silhouette)});
-    return std::pair{heatmaps, network.parameter_bytes()};
-  };
-  const auto [exact, bytes] = heatmaps_of.operator()<arithmetic::float32>();
-  const auto [small, small_bytes] = heatmaps_of.operator()<arithmetic::float32_small>();
-  const auto [coarse, coarse_bytes] = heatmaps_of.operator()<arithmetic::bfloat16>();
-  CHECK(synthetic::relative_rms(small, exact) < 1e-5);
-  CHECK(synthetic::relative_rms(coarse, exact) < 2e-2);
-  CHECK(small_bytes < bytes / 2);
-  CHECK(coarse_bytes < bytes);
 }

@@ -9,8 +9,6 @@
 #include <limits>
 
 #include "../../examples/thread_pool.hpp"
-#include "maquette/core/workspace.hpp"
-#include "maquette/model/human2d.hpp"
 #include "support/convolution.hpp"
 
 using namespace maquette;
@@ -175,24 +173,4 @@ TEST_CASE("conv2d_int8 sums as many channels as it takes without overflow") {
   std::fill(one.bias.begin(), one.bias.end(), 0.0F);
   for (const float value : found(one))
     CHECK(std::abs(value) == doctest::Approx(32768.0 * 255 * 127));
-}
-
-TEST_CASE("a network of int8 says nearly the same in less memory") {
-  const auto heatmaps_of = []<arithmetic How>() {
-    using network_type = human2d<16, 64, 2, 1, 64, How>;
-    const auto network = synthetic::network<network_type>("human2d.");
-    const floats picture = synthetic::uniform("picture", network_type::picture_type::size);
-    floats heatmaps(network_type::heatmaps_shape::size);
-    floats silhouette(network_type::silhouette_shape::size);
-    workspace memory(network_type::workspace_bytes);
-    network(context<cpu>{{}, memory.scratch()},
-            typename network_type::picture_type{std::span(picture)},
-            view<float, typename network_type::heatmaps_shape>{std::span(heatmaps)},
-            view<float, typename network_type::silhouette_shape>{std::span(silhouette)});
-    return std::pair{heatmaps, network.parameter_bytes()};
-  };
-  const auto [exact, bytes] = heatmaps_of.operator()<arithmetic::float32>();
-  const auto [coarse, coarse_bytes] = heatmaps_of.operator()<arithmetic::int8>();
-  CHECK(synthetic::relative_rms(coarse, exact) < 4e-2);
-  CHECK(coarse_bytes < bytes);
 }

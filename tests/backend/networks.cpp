@@ -7,6 +7,7 @@
 #include <cstdlib>
 #include <limits>
 #include <new>
+#include <utility>
 #include <vector>
 
 #include "../../examples/thread_pool.hpp"
@@ -14,6 +15,7 @@
 #include "maquette/model/human2d.hpp"
 #include "maquette/model/pose_prior.hpp"
 #include "maquette/model/shape_prior.hpp"
+#include "support/convolution.hpp"
 #include "support/synthetic.hpp"
 
 using namespace maquette;
@@ -192,4 +194,30 @@ TEST_CASE("threads share a bound network, each with its own workspace") {
     });
   for (std::thread& thread : threads) thread.join();
   for (const human2d_results& result : results) CHECK(result == expected);
+}
+
+TEST_CASE("a network by every arithmetic says nearly the same") {
+  const auto heatmaps_of = []<arithmetic How>() {
+    using network_type = human2d<16, 64, 2, 1, 64, How>;
+    const auto network = synthetic::network<network_type>("human2d.");
+    const floats picture = synthetic::uniform("picture", network_type::picture_type::size);
+    floats heatmaps(network_type::heatmaps_shape::size);
+    floats silhouette(network_type::silhouette_shape::size);
+    workspace memory(network_type::workspace_bytes);
+    network(context<cpu>{{}, memory.scratch()},
+            typename network_type::picture_type{std::span(picture)},
+            view<float, typename network_type::heatmaps_shape>{std::span(heatmaps)},
+            view<float, typename network_type::silhouette_shape>{std::span(silhouette)});
+    return std::pair{heatmaps, network.parameter_bytes()};
+  };
+  const auto [exact, bytes] = heatmaps_of.operator()<arithmetic::float32>();
+  const auto [small, small_bytes] = heatmaps_of.operator()<arithmetic::float32_small>();
+  const auto [coarse, coarse_bytes] = heatmaps_of.operator()<arithmetic::bfloat16>();
+  const auto [coarser, coarser_bytes] = heatmaps_of.operator()<arithmetic::int8>();
+  CHECK(synthetic::relative_rms(small, exact) < 1e-5);
+  CHECK(synthetic::relative_rms(coarse, exact) < 2e-2);
+  CHECK(synthetic::relative_rms(coarser, exact) < 4e-2);
+  CHECK(small_bytes < bytes / 2);
+  CHECK(coarse_bytes < bytes);
+  CHECK(coarser_bytes < bytes);
 }
