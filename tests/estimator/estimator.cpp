@@ -218,6 +218,37 @@ TEST_CASE("with flip averaging a mirrored photo gives the mirrored silhouette an
   }
 }
 
+TEST_CASE("after a search the joints are those of two looks at its crop, one of them mirrored") {
+  const image photo = pattern(320, 240);
+  estimator::workspace_type memory = credulous().make_workspace();
+  estimate out;
+  REQUIRE(credulous()(photo, {}, memory, out));
+
+  constexpr int size = estimator::human2d_type::input_size;
+  crop_workspace resampling;
+  workspace scratch(compact_human2d::workspace_bytes);
+  std::vector<float> picture(3 * size * size);
+  std::vector<float> maps[2];
+  std::vector<float> logits(compact_human2d::silhouette_shape::size);
+  crop_to_input(photo, out.crop, size, resampling, picture);
+  for (std::vector<float>& way : maps) {
+    way.resize(compact_human2d::heatmaps_shape::size);
+    credulous().nets().sight(context<cpu>{{}, scratch.scratch()},
+                             compact_human2d::picture_type(picture.data()),
+                             view<float, compact_human2d::heatmaps_shape>(way.data()),
+                             view<float, compact_human2d::silhouette_shape>(logits.data()));
+    mirror_picture(picture, size);
+  }
+  const view<float, compact_human2d::heatmaps_shape> mean(maps[0].data());
+  average_mirrored(mean, view<const float, compact_human2d::heatmaps_shape>(maps[1].data()));
+  crop_reading expected;
+  decode_heatmaps(mean.as_const(), expected.joints);
+  separate_sides(mean.as_const(), expected.joints);
+  discard_nonsense(expected);
+  CHECK(!memory.reading.coarse);
+  CHECK(memory.reading.joints == expected.joints);
+}
+
 TEST_CASE("from the second photo on, an estimate allocates nothing") {
   const image photo = pattern(160, 120);
   const estimate_options options{.fit = {.least_confidence = 0}};
