@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 #include <algorithm>
+#include <cstdint>
+#include <type_traits>
 
 #include "maquette/kernel/conv2d.hpp"
 #include "maquette/kernel/conv2d_bfloat16.hpp"
@@ -76,15 +78,19 @@ inline counts count_bfloat16(const conv2d_geometry& g, const kernel::fusion& wit
   return all;
 }
 
-/// Of `conv2d` by Winograd's algorithm: 36 products and the transforms' loads and stores.
-inline counts count_winograd(const conv2d_geometry& g, const kernel::fusion& with) {
+/// Of `conv2d` and `conv2d_bfloat16` by Winograd's algorithm: 36 products and the transforms' loads
+/// and stores.
+template <class Factor>
+counts count_winograd(const conv2d_geometry& g, const kernel::fusion& with) {
+  constexpr int values_a_factor = std::is_same_v<Factor, float> ? 1 : 2;
   counts all = count_definition(g, with);
-  all.bytes += sizeof(float) * static_cast<double>(loops::winograd_weights_size(g));
+  all.bytes += sizeof(float) * static_cast<double>(loops::winograd_weights_size<Factor>(g));
   const int tiles = loops::winograd_tiles(g.height) * loops::winograd_tiles(g.width);
   for (int first = 0; first < tiles; first += loops::winograd_block)
     for (int point = 0; point < loops::winograd_points; ++point)
       add_product(all, std::min(loops::winograd_block, tiles - first), g.out_channels,
-                  g.in_channels);
+                  loops::winograd_depth<Factor>(g));
+  all.done *= values_a_factor;
   // A tile's rows wait in memory between the two halves of its transform.
   const double transformed = tiles * vectors_of(g.in_channels) * loops::winograd_points;
   const double inverse = tiles * vectors_of(loops::padded_channels(g.out_channels));

@@ -65,7 +65,7 @@ std::string extents(int height, int width) {
   return std::to_string(height) + " x " + std::to_string(width);
 }
 
-enum class way { product, winograd, bfloat16 };
+enum class way { product, winograd, bfloat16, bfloat16_winograd };
 
 /// What the kernels work on; a deque, so that what was made stays where it is.
 class shapes {
@@ -74,29 +74,32 @@ class shapes {
 
   void convolution(const std::string& name, conv2d_geometry g, way how, bool prologue,
                    bool addend) {
-    g.may_transform = how == way::winograd;
+    g.may_transform = how == way::winograd || how == way::bfloat16_winograd;
     const float* const in = make(static_cast<double>(g.height) * g.width * g.in_channels);
     float* const out = make(static_cast<double>(g.out_pixels()) * g.out_channels);
     const float* const weight = make(static_cast<double>(g.patch_size()) * g.out_channels);
     const float* const channels = make(g.in_channels + g.out_channels);
-    const bool half = how == way::bfloat16;
+    const bool half = how == way::bfloat16 || how == way::bfloat16_winograd;
     float* const packed = make(static_cast<double>(half ? kernel::conv2d_bfloat16_packed_size(g)
                                                         : kernel::conv2d_packed_size(g)));
     const auto pack = half ? kernel::conv2d_bfloat16_pack : kernel::conv2d_pack;
     pack(g, weight, channels, nullptr, packed);
-    float* const scratch = make(static_cast<double>(kernel::conv2d_scratch_size(g)) + 1);
+    float* const scratch = make(static_cast<double>(half ? kernel::conv2d_bfloat16_scratch_size(g)
+                                                         : kernel::conv2d_scratch_size(g)) +
+                                1);
     // What is added lies apart from the output: onto itself the sums would grow.
     kernel::fusion with{.relu = !addend};
     if (prologue) with.prologue = {channels, channels};
     if (addend) with.addend = make(static_cast<double>(g.out_pixels()) * g.out_channels);
-    const auto count = half                   ? count_bfloat16(g, with)
-                       : how == way::winograd ? count_winograd(g, with)
-                                              : count_packed_product(g, with);
+    const auto count = how == way::bfloat16            ? count_bfloat16(g, with)
+                       : how == way::bfloat16_winograd ? count_winograd<std::uint32_t>(g, with)
+                       : how == way::winograd          ? count_winograd<float>(g, with)
+                                                       : count_packed_product(g, with);
     const std::string shape = std::to_string(g.in_channels) + " to " +
                               std::to_string(g.out_channels) + ", " + extents(g.height, g.width);
     add(name, shape, count, half, [=] {
       if (half) {
-        kernel::conv2d_bfloat16(cpu{}, g, in, packed, out, with);
+        kernel::conv2d_bfloat16(cpu{}, g, in, packed, out, with, scratch);
       } else {
         kernel::conv2d(cpu{}, g, in, packed, out, with, scratch);
       }
@@ -183,7 +186,9 @@ void add_human2d(shapes& to, int features) {
   const conv2d_geometry band = square(quarter, quarter, 34, 128);
   to.convolution("1x1, float32", band, way::product, true, false);
   to.convolution("1x1, bfloat16", band, way::bfloat16, true, false);
-  to.convolution("3x3, F(4x4)", square(quarter, quarter, 34, 128, 3), way::winograd, false, false);
+  const conv2d_geometry band_3x3 = square(quarter, quarter, 34, 128, 3);
+  to.convolution("3x3, F(4x4), float32", band_3x3, way::winograd, false, false);
+  to.convolution("3x3, F(4x4), bfloat16", band_3x3, way::bfloat16_winograd, false, false);
   for (const int extent : {64, 16, 4}) {
     const conv2d_geometry in = square(features, half, extent, extent);
     const conv2d_geometry out = square(half, features, extent, extent);
@@ -192,10 +197,14 @@ void add_human2d(shapes& to, int features) {
     to.convolution("1x1 and addend, float32", out, way::product, false, true);
     to.convolution("1x1 and addend, bfloat16", out, way::bfloat16, false, true);
   }
-  for (const int extent : {64, 32, 16, 8})
-    to.convolution("3x3, F(4x4)", square(half, half, extent, extent, 3), way::winograd, false,
-                   false);
-  to.convolution("3x3, product", square(half, half, 4, 4, 3), way::product, false, false);
+  for (const int extent : {64, 32, 16, 8}) {
+    const conv2d_geometry middle = square(half, half, extent, extent, 3);
+    to.convolution("3x3, F(4x4), float32", middle, way::winograd, false, false);
+    to.convolution("3x3, F(4x4), bfloat16", middle, way::bfloat16_winograd, false, false);
+  }
+  const conv2d_geometry smallest = square(half, half, 4, 4, 3);
+  to.convolution("3x3, product, float32", smallest, way::product, false, false);
+  to.convolution("3x3, product, bfloat16", smallest, way::bfloat16, false, false);
   to.convolution("1x1 (heat maps), float32", square(features, 16, 64, 64), way::product, false,
                  false);
   to.max_pool(half, 32, 128);
@@ -207,9 +216,9 @@ void add_priors(shapes& to) {
   to.linear(48, 1024, 1);
   to.linear(1024, 1024, 4);
   to.linear(1024, 144, 1);
-  to.convolution("3x3, product", square(4, 4, 64, 64, 3), way::product, false, false);
-  to.convolution("3x3, product", square(8, 8, 32, 32, 3), way::product, false, false);
-  to.convolution("3x3, F(4x4)", square(16, 16, 16, 16, 3), way::winograd, false, false);
+  to.convolution("3x3, product, float32", square(4, 4, 64, 64, 3), way::product, false, false);
+  to.convolution("3x3, product, float32", square(8, 8, 32, 32, 3), way::product, false, false);
+  to.convolution("3x3, F(4x4), float32", square(16, 16, 16, 16, 3), way::winograd, false, false);
   to.linear(512, 512, 2);
 }
 

@@ -4,6 +4,7 @@
 
 #include <doctest/doctest.h>
 
+#include <algorithm>
 #include <array>
 #include <cmath>
 #include <limits>
@@ -18,12 +19,36 @@ using synthetic::floats;
 
 namespace {
 
-floats found(const convolution& one, const cpu& backend = {}) {
+floats found_with(const convolution& one, const float* in, const kernel::fusion& with,
+                  const cpu& backend, float* scratch) {
   floats packed(kernel::conv2d_bfloat16_packed_size(one.g));
   kernel::conv2d_bfloat16_pack(one.g, one.weight.data(), one.bias.data(), nullptr, packed.data());
   floats out(one.onto.size());
-  kernel::conv2d_bfloat16(backend, one.g, one.in.data(), packed.data(), out.data(), one.with());
+  kernel::conv2d_bfloat16(backend, one.g, in, packed.data(), out.data(), with, scratch);
   return out;
+}
+
+floats found(const convolution& one, const cpu& backend = {}) {
+  return found_with(one, one.in.data(), one.with(), backend, nullptr);
+}
+
+floats found_by_winograd(const convolution& one, const cpu& backend = {}) {
+  floats scratch(kernel::conv2d_bfloat16_scratch_size(one.g));
+  REQUIRE(!scratch.empty());
+  return found_with(one, one.in.data(), one.with(), backend, scratch.data());
+}
+
+template <class Visit>
+void for_each_winograd_geometry(Visit&& visit) {
+  for (const int in : {16, 24, 38, 128})
+    for (const int out : {16, 33, 48, 70})
+      for (const kernel::extent2 map : {kernel::extent2{8, 8}, {9, 31}, {20, 14}})
+        visit(conv2d_geometry{.in_channels = in,
+                              .out_channels = out,
+                              .height = map.y,
+                              .width = map.x,
+                              .kernel = {3, 3},
+                              .padding = {1, 1}});
 }
 
 floats rounded(floats values) {
@@ -162,6 +187,54 @@ TEST_CASE("NaN and infinity reach the outputs of their pixel and no others") {
       }
     }
   }
+}
+
+TEST_CASE("conv2d_bfloat16 takes channels from a map beside as it takes them from one map") {
+  thread_pool two(2);
+  synthetic::for_each_parted_geometry([&](const conv2d_geometry& g, int own) {
+    const convolution one{g, false, true, true};
+    const synthetic::parted_map in(one.in, g.in_channels, own);
+    kernel::fusion with = one.with();
+    with.beside = {in.second.data(), g.in_channels - own};
+    CHECK(found_with(one, in.first.data(), with, cpu{two}, nullptr) == found(one));
+  });
+}
+
+TEST_CASE("conv2d_bfloat16 by Winograd's algorithm is near the reference's convolution") {
+  int cases = 0;
+  double worst = 0;
+  for_each_winograd_geometry([&](const conv2d_geometry& g) {
+    const int number = cases++;
+    const convolution one{g, false, number % 2 == 0, number % 3 == 0};
+    const double error = synthetic::relative_rms(found_by_winograd(one), one.expected());
+    worst = std::max(worst, error);
+    CHECK_MESSAGE(error < 1.5e-2, "geometry ", number);
+  });
+  MESSAGE(cases, " geometries, largest relative RMS error ", worst);
+}
+
+TEST_CASE("conv2d_bfloat16 by Winograd's algorithm has the same bits on any number of threads") {
+  thread_pool two(2);
+  thread_pool forty(40);
+  for_each_winograd_geometry([&](const conv2d_geometry& g) {
+    const convolution one{g, false, true, true};
+    const floats alone = found_by_winograd(one);
+    CHECK(alone == found_by_winograd(one, cpu{two}));
+    CHECK(alone == found_by_winograd(one, cpu{forty}));
+  });
+}
+
+TEST_CASE("an odd number of channels has no Winograd's algorithm in bfloat16, and needs none") {
+  const conv2d_geometry g{.in_channels = 17,
+                          .out_channels = 20,
+                          .height = 9,
+                          .width = 12,
+                          .kernel = {3, 3},
+                          .padding = {1, 1}};
+  CHECK(kernel::conv2d_bfloat16_scratch_size(g) == 0);
+  const convolution one{g};
+  float unused = 0;
+  CHECK(found_with(one, one.in.data(), one.with(), {}, &unused) == found(one));
 }
 
 TEST_CASE("conv2d_bfloat16 of several taps has the same bits on any number of threads") {

@@ -40,6 +40,21 @@ const float not_a_number = std::numeric_limits<float>::quiet_NaN();
 
 }  // namespace
 
+TEST_CASE("conv2d takes channels from a map beside as it takes them from one map") {
+  thread_pool two(2);
+  synthetic::for_each_parted_geometry([&](const kernel::conv2d_geometry& g, int own) {
+    const synthetic::convolution one{g, false, true, true};
+    const synthetic::parted_map in(one.in, g.in_channels, own);
+    floats packed(kernel::conv2d_packed_size(g));
+    kernel::conv2d_pack(g, one.weight.data(), one.bias.data(), nullptr, packed.data());
+    kernel::fusion with = one.with();
+    with.beside = {in.second.data(), g.in_channels - own};
+    floats out(one.onto.size());
+    kernel::conv2d(cpu{two}, g, in.first.data(), packed.data(), out.data(), with);
+    CHECK(out == one.found(cpu{}));
+  });
+}
+
 TEST_CASE("conv2d is the reference's over odd shapes, with every fusion") {
   int cases = 0;
   double worst = 0;
@@ -196,8 +211,11 @@ TEST_CASE("element by element the kernels are the reference's") {
     kernel::affine_relu(cpu{two}, channels, 60, affine, other.data(), found.data());
     CHECK(synthetic::error_of(found, expected) < 1e-6);
 
-    kernel::to_planar(cpu{two}, channels, 60, other.data(), found.data());
+    kernel::to_planar(cpu{two}, channels, 60, other.data(), 0, channels, found.data());
     CHECK(found[count * 60 - 1] == other[count * 60 - 1]);
     CHECK(found[59] == other[59 * count]);
+    kernel::to_planar(cpu{two}, channels, 60, other.data(), channels - 1, 1, found.data());
+    CHECK(found[0] == other[count - 1]);
+    CHECK(found[59] == other[60 * count - 1]);
   }
 }

@@ -49,6 +49,32 @@ struct convolution {
   }
 };
 
+/// Pixels' channels as two maps, the first of which has `own` of them: what a kernel takes from
+/// `fusion::beside`.
+struct parted_map {
+  floats first;
+  floats second;
+
+  parted_map(const floats& values, int channels, int own) {
+    for (std::size_t i = 0; i < values.size(); ++i)
+      (static_cast<int>(i) % channels < own ? first : second).push_back(values[i]);
+  }
+};
+
+/// Geometries of 1x1 kernels, and how many of their channels lie in the first of two maps.
+template <class Visit>
+void for_each_parted_geometry(const Visit& visit) {
+  for (const int own : {1, 24, 37})
+    for (const int other : {1, 16, 48, 101})
+      for (const int out : {18, 48})
+        for (const kernel::extent2 map : {kernel::extent2{1, 1}, {3, 11}, {9, 14}})
+          visit(kernel::conv2d_geometry{.in_channels = own + other,
+                                        .out_channels = out,
+                                        .height = map.y,
+                                        .width = map.x},
+                own);
+}
+
 /// The root of the mean square difference as a share of the expected root mean square.
 inline double relative_rms(std::span<const float> found, std::span<const float> expected) {
   double difference = 0;

@@ -73,10 +73,28 @@ MAQUETTE_INLINE vector add_products(vector sum, words a, words b) {
 }
 /// Writes a vector as so many bfloat16, each the nearest one; NaN stays NaN.
 MAQUETTE_INLINE void store_rounded(void* to, vector value) {
+#if defined(__AVX512BF16__)
+  unaligned_halves rounded;
+  asm("vcvtneps2bf16 %1, %0" : "=v"(rounded) : "v"(value));
+  *static_cast<unaligned_halves*>(to) = rounded;
+#else
   const auto whole = reinterpret_cast<words>(value);
   const words rounded = whole + 0x7FFFU + ((whole >> 16) & 1U);
   const words kept = value == value ? rounded : whole | 0x400000U;
   *static_cast<unaligned_halves*>(to) = __builtin_convertvector(kept >> 16, unaligned_halves);
+#endif
+}
+
+/// Half a vector.
+typedef float half __attribute__((vector_size(width / 2 * sizeof(float))));
+typedef float unaligned_half
+    __attribute__((vector_size(width / 2 * sizeof(float)), aligned(alignof(float)), may_alias));
+
+MAQUETTE_INLINE half load_half(const float* from) {
+  return *reinterpret_cast<const unaligned_half*>(from);
+}
+MAQUETTE_INLINE void store_half(float* to, half value) {
+  *reinterpret_cast<unaligned_half*>(to) = value;
 }
 
 /// Asks for the line of memory at an address that will be read soon; any address will do.
@@ -179,6 +197,9 @@ MAQUETTE_INLINE vector load_upper_halves(const std::uint32_t* from) {
 }
 MAQUETTE_INLINE void prefetch(const void*) {}
 
+MAQUETTE_INLINE float load_half(const float* from) { return *from; }
+MAQUETTE_INLINE void store_half(float* to, float value) { *to = value; }
+
 using words = std::uint32_t;
 
 MAQUETTE_INLINE words load_words(const std::uint32_t* from) { return *from; }
@@ -251,6 +272,13 @@ MAQUETTE_INLINE void prefetch_bytes(const void* from, std::size_t count) {
   const char* const first = static_cast<const char*>(from);
   for (std::size_t i = 0; i < count; i += cache_line) prefetch(first + i);
 }
+
+/// Whether `add_products` is one instruction.
+#if defined(__AVX512BF16__) && !defined(MAQUETTE_SCALAR)
+inline constexpr bool has_pair_products = true;
+#else
+inline constexpr bool has_pair_products = false;
+#endif
 
 /// How many vectors the processor's registers hold.
 #if defined(__AVX512F__) || defined(__aarch64__)

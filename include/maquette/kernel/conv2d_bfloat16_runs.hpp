@@ -86,14 +86,14 @@ MAQUETTE_INLINE void multiply_pair(tile_sums<Rows, Vectors>& sum, const unsigned
                                    std::ptrdiff_t distance, std::uint32_t mask,
                                    const std::uint32_t* weights) {
   simd::words weight[Vectors];
-#pragma GCC unroll 2
+#pragma GCC unroll 3
   for (int v = 0; v < Vectors; ++v) weight[v] = simd::load_words(weights + v * simd::width);
 #pragma GCC unroll 8
   for (int r = 0; r < Rows; ++r) {
     std::uint32_t pair = 0;
     std::memcpy(&pair, rows + r * distance, sizeof pair);
     const simd::words value = simd::broadcast_word(pair & mask);
-#pragma GCC unroll 2
+#pragma GCC unroll 3
     for (int v = 0; v < Vectors; ++v) sum[r][v] = simd::add_products(sum[r][v], value, weight[v]);
   }
 }
@@ -108,9 +108,11 @@ MAQUETTE_NOINLINE void multiply_runs(const run_call& call, const unsigned char* 
   const std::uint32_t last_mask = run_length(g) % 2 == 0 ? 0xFFFFFFFFU : 0xFFFFU;
   const std::ptrdiff_t distance = std::ptrdiff_t{2} * g.stride.x * g.in_channels;
   const std::uint32_t* weights =
-      call.panels + static_cast<std::ptrdiff_t>(panel) * g.kernel.y * pairs * panel_width;
+      call.panels +
+      static_cast<std::ptrdiff_t>(panel) * g.kernel.y * pairs * panel_width(g.out_channels);
+  const int channel = panel * panel_width(g.out_channels);
   tile_sums<Rows, Vectors> sum = {};
-  call.finish.prefetch<Rows, Vectors>(pixel, panel * panel_width);
+  call.finish.prefetch<Rows, Vectors>(pixel, channel);
   for (int ky = 0; ky < g.kernel.y; ++ky, rows += bytes_a_row) {
     const unsigned char* from = rows;
     for (int k = 1; k < pairs; ++k, from += 4, weights += Vectors * simd::width)
@@ -118,7 +120,7 @@ MAQUETTE_NOINLINE void multiply_runs(const run_call& call, const unsigned char* 
     multiply_pair<Rows, Vectors>(sum, from, distance, last_mask, weights);
     weights += Vectors * simd::width;
   }
-  call.finish(pixel, panel * panel_width, sum);
+  call.finish(pixel, channel, sum);
 }
 
 /// One block of outputs times panels [first, last).

@@ -115,23 +115,23 @@ MAQUETTE_NOINLINE void multiply_bytes(const byte_call& call, const std::uint32_t
                                       const byte_scale* scales, int pixel, int panel) {
   const int words = word_count(call.g.in_channels);
   const std::uint32_t* weights =
-      call.panels + static_cast<std::ptrdiff_t>(panel) * words * panel_width;
-  const int channel = panel * panel_width;
+      call.panels + static_cast<std::ptrdiff_t>(panel) * words * panel_width(call.g.out_channels);
+  const int channel = panel * panel_width(call.g.out_channels);
   simd::integers whole[Rows][Vectors] = {};
   call.finish.prefetch<Rows, Vectors>(pixel, channel);
   for (int k = 0; k < words; ++k, weights += Vectors * simd::width) {
     simd::words weight[Vectors];
-#pragma GCC unroll 2
+#pragma GCC unroll 3
     for (int v = 0; v < Vectors; ++v) weight[v] = simd::load_words(weights + v * simd::width);
 #pragma GCC unroll 8
     for (int r = 0; r < Rows; ++r) {
       const simd::words value = simd::broadcast_word(rows[r * std::ptrdiff_t{words} + k]);
-#pragma GCC unroll 2
+#pragma GCC unroll 3
       for (int v = 0; v < Vectors; ++v)
         whole[r][v] = simd::add_byte_products(whole[r][v], value, weight[v]);
     }
   }
-#pragma GCC unroll 2
+#pragma GCC unroll 3
   for (int v = 0; v < Vectors; ++v) {
     const int at = channel + v * simd::width;
     const simd::vector step = simd::load(call.steps + at);
@@ -158,9 +158,13 @@ inline void multiply_byte_block(const byte_call& call, int block, int first, int
                     ? copy_as_bytes<true>(call.prologue, channels, from, rows + i * words)
                     : copy_as_bytes<false>({}, channels, from, rows + i * words);
   }
+  const int next = std::min(a_block, call.g.out_pixels() - begin - count);
+  ahead_of_tiles ahead(call.in + std::ptrdiff_t{begin + count} * channels, next * channels, count,
+                       last - first);
   for (int panel = first; panel < last; ++panel)
     for_panel(call.g.out_channels, panel, [&]<int Vectors>() {
       for_each_tile(count, [&]<int Rows>(int row) {
+        ahead.prefetch();
         multiply_bytes<Rows, Vectors>(call, rows + row * words, scales + row, begin + row, panel);
       });
     });
@@ -204,9 +208,10 @@ inline void conv2d_int8_pack(const conv2d_geometry& g, const float* weight, cons
       finite = finite && std::isfinite(weight[i]);
     }
     const double step = largest / 127;
-    const int panel = o / detail::panel_width;
+    const int panel_width = detail::panel_width(g.out_channels);
+    const int panel = o / panel_width;
     const std::ptrdiff_t width = detail::width_of_panel(g.out_channels, panel);
-    const std::ptrdiff_t column = panel * words * detail::panel_width + o % detail::panel_width;
+    const std::ptrdiff_t column = panel * words * panel_width + o % panel_width;
     int sum = 0;
     for (int i = 0; finite && step > 0 && i < g.in_channels; ++i) {
       const auto rounded = static_cast<int>(std::lround(scale * weight[i] / step));
@@ -227,7 +232,8 @@ inline void conv2d_int8_pack(const conv2d_geometry& g, const float* weight, cons
 /// is near 5e-3. The same bits on any number of threads.
 inline void conv2d_int8(const cpu& backend, const conv2d_geometry& g, const float* in,
                         const float* packed, float* out, const fusion& with = {}) {
-  MAQUETTE_ASSERT(conv2d_int8_can(g), "conv2d_int8 computes 1x1 kernels of stride 1");
+  MAQUETTE_ASSERT(conv2d_int8_can(g) && with.beside.in == nullptr,
+                  "conv2d_int8 computes 1x1 kernels of stride 1 of one map");
   const float* steps = packed + detail::padded_channels(g.out_channels);
   const float* sums = steps + detail::padded_channels(g.out_channels);
   const auto* panels =

@@ -40,7 +40,7 @@ constexpr std::size_t product_packed_size(const conv2d_geometry& g) {
 /// of its business.
 constexpr std::size_t conv2d_packed_size(const conv2d_geometry& g) {
   return detail::product_packed_size(g) +
-         (detail::winograd_prepares(g) ? detail::winograd_weights_size(g) : 0);
+         (detail::winograd_prepares(g) ? detail::winograd_weights_size<float>(g) : 0);
 }
 
 /// Lays out weights [O, I, kh, kw] and bias [O] for `conv2d`: the bias, then panels of output
@@ -60,11 +60,12 @@ inline void conv2d_pack(const conv2d_geometry& g, const float* weight, const flo
     packed[o] = static_cast<float>(scale * bias[o] + shift);
     const float* from = weight + static_cast<std::ptrdiff_t>(o) * g.patch_size();
     if (detail::winograd_prepares(g)) detail::winograd_pack(g, o, scale, from, points);
-    const int panel = o / detail::panel_width;
+    const int panel_width = detail::panel_width(g.out_channels);
+    const int panel = o / panel_width;
     const int width = detail::width_of_panel(g.out_channels, panel);
     float* column = panels +
-                    static_cast<std::ptrdiff_t>(panel) * g.patch_size() * detail::panel_width +
-                    o % detail::panel_width;
+                    static_cast<std::ptrdiff_t>(panel) * g.patch_size() * panel_width +
+                    o % panel_width;
     for (int i = 0; i < g.in_channels; ++i)
       for (int tap = 0; tap < taps; ++tap)
         column[static_cast<std::ptrdiff_t>(tap * g.in_channels + i) * width] =

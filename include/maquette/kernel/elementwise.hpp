@@ -50,13 +50,20 @@ inline void affine_relu(const cpu& backend, int channels, int pixels, affine by,
   });
 }
 
-/// From pixel-major [H, W, C] to planar [C, H, W].
-inline void to_planar(const cpu& backend, int channels, int pixels, const float* in, float* out) {
-  backend.threads.for_each(static_cast<std::size_t>(channels), [&](std::size_t channel) {
-    float* plane = out + channel * static_cast<std::size_t>(pixels);
-    for (int pixel = 0; pixel < pixels; ++pixel)
-      plane[pixel] =
-          in[static_cast<std::ptrdiff_t>(pixel) * channels + static_cast<std::ptrdiff_t>(channel)];
+/// From pixel-major [H, W, C] to planar [C, H, W], channels [first, first + count) alone.
+inline void to_planar(const cpu& backend, int channels, int pixels, const float* in, int first,
+                      int count, float* out) {
+  constexpr int block = 256;
+  const int blocks = (pixels + block - 1) / block;
+  backend.threads.for_each(static_cast<std::size_t>(blocks), [&](std::size_t index) {
+    const int begin = static_cast<int>(index) * block;
+    const int end = std::min(begin + block, pixels);
+    for (int channel = 0; channel < count; ++channel) {
+      const float* from = in + first + channel;
+      float* plane = out + static_cast<std::ptrdiff_t>(channel) * pixels;
+      for (int pixel = begin; pixel < end; ++pixel)
+        plane[pixel] = from[static_cast<std::ptrdiff_t>(pixel) * channels];
+    }
   });
 }
 

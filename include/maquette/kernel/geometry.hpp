@@ -52,6 +52,12 @@ struct affine {
   const float* shift = nullptr;
 };
 
+/// The last channels of each input pixel, where they lie in a map of their own.
+struct other_channels {
+  const float* in = nullptr;
+  int count = 0;
+};
+
 /// What a product does to its input and its output on the way, at no extra pass over memory.
 ///
 /// out = addend + relu(bias + weights * relu(scale * in + shift)), each part only if it is set.
@@ -59,6 +65,7 @@ struct fusion {
   affine prologue{};              ///< on the input, before the zero padding
   bool relu = false;              ///< after the bias
   const float* addend = nullptr;  ///< laid out as the output, and may be the output itself
+  other_channels beside{};        ///< of 1x1 kernels of stride 1 that have no prologue
 };
 
 }  // namespace maquette::kernel

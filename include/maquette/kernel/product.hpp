@@ -2,6 +2,7 @@
 #pragma once
 #include <algorithm>
 #include <cstddef>
+#include <cstdint>
 
 #include "maquette/core/backend.hpp"
 #include "maquette/core/simd.hpp"
@@ -10,54 +11,86 @@
 /// Products of rows with panels of weights: what every convolution comes down to.
 ///
 /// Output channels stand side by side in panels of two vectors, the last panel in one if that is
-/// enough; a panel holds, for each value of a row, one weight a channel.
+/// enough, or of three where that leaves no smaller one; a panel holds, for each value of a row, one
+/// weight a channel.
 namespace maquette::kernel::detail {
 
-inline constexpr int panel_width = 2 * simd::width;
 /// Rows in registers at a time: their sums, a panel's row and a broadcast value must fit.
 inline constexpr int tile_rows = simd::registers >= 32 ? 8 : 6;
 
+constexpr int vector_count(int channels) { return (channels + simd::width - 1) / simd::width; }
+/// A panel's output channels: with three vectors a tile needs fewer loads a product.
+constexpr int panel_width(int out_channels) {
+  const bool by_three = simd::registers >= 32 && vector_count(out_channels) % 3 == 0;
+  return (by_three ? 3 : 2) * simd::width;
+}
 constexpr int panel_count(int out_channels) {
-  return (out_channels + panel_width - 1) / panel_width;
+  return (out_channels + panel_width(out_channels) - 1) / panel_width(out_channels);
 }
 /// The output channels with those that fill the last vector.
 constexpr int padded_channels(int out_channels) {
-  return (out_channels + simd::width - 1) / simd::width * simd::width;
+  return vector_count(out_channels) * simd::width;
 }
 /// How many output channels a panel holds, with those that fill its last vector.
 constexpr int width_of_panel(int out_channels, int panel) {
-  return std::min(panel_width, padded_channels(out_channels) - panel * panel_width);
+  const int width = panel_width(out_channels);
+  return std::min(width, padded_channels(out_channels) - panel * width);
+}
+
+inline constexpr int half_width = std::max(1, simd::width / 2);
+
+/// Calls `visit(c)` for a vector of channels from c on until all were visited: the last one ends
+/// with the last channel, so that some may be visited twice. There are as many as fill a vector.
+template <class Visit>
+MAQUETTE_INLINE void for_each_vector(int channels, const Visit& visit) {
+  for (int c = 0; c < channels; c += simd::width) visit(std::min(c, channels - simd::width));
 }
 
 /// Sums in registers: so many rows, so many vectors of output channels.
 template <int Rows, int Vectors>
 using tile_sums = simd::vector[Rows][Vectors];
 
-/// sum[row] += the row's values times a panel's rows: the inner loop of every product. On the way
+/// What is multiplied: floats, or words of two bfloat16 whose products are added up.
+MAQUETTE_INLINE simd::vector load_factors(const float* from) { return simd::load(from); }
+MAQUETTE_INLINE simd::words load_factors(const std::uint32_t* from) {
+  return simd::load_words(from);
+}
+MAQUETTE_INLINE simd::vector broadcast_factor(float value) { return simd::broadcast(value); }
+MAQUETTE_INLINE simd::words broadcast_factor(std::uint32_t pair) {
+  return simd::broadcast_word(pair);
+}
+MAQUETTE_INLINE simd::vector add_product(simd::vector sum, simd::vector a, simd::vector b) {
+  return sum + a * b;
+}
+MAQUETTE_INLINE simd::vector add_product(simd::vector sum, simd::words a, simd::words b) {
+  return simd::add_products(sum, a, b);
+}
+
+/// sum[row] += the row's factors times a panel's rows: the inner loop of every product. On the way
 /// it asks for as many vectors of memory from `ahead` on, if that is given.
-template <int Rows, int Vectors, class... Ahead>
-MAQUETTE_INLINE void multiply(tile_sums<Rows, Vectors>& sum, const float* const (&row)[Rows],
-                              const float* panel, int depth, Ahead... ahead) {
+template <int Rows, int Vectors, class Factor, class... Ahead>
+MAQUETTE_INLINE void multiply(tile_sums<Rows, Vectors>& sum, const Factor* const (&row)[Rows],
+                              const Factor* panel, int depth, Ahead... ahead) {
   for (int k = 0; k < depth; ++k, panel += Vectors * simd::width) {
     (simd::prefetch(ahead + k * simd::width), ...);
-    simd::vector weight[Vectors];
-#pragma GCC unroll 2
-    for (int v = 0; v < Vectors; ++v) weight[v] = simd::load(panel + v * simd::width);
+    decltype(load_factors(panel)) weight[Vectors];
+#pragma GCC unroll 3
+    for (int v = 0; v < Vectors; ++v) weight[v] = load_factors(panel + v * simd::width);
 #pragma GCC unroll 8
     for (int r = 0; r < Rows; ++r) {
-      const simd::vector value = simd::broadcast(row[r][k]);
-#pragma GCC unroll 2
-      for (int v = 0; v < Vectors; ++v) sum[r][v] += value * weight[v];
+      const auto value = broadcast_factor(row[r][k]);
+#pragma GCC unroll 3
+      for (int v = 0; v < Vectors; ++v) sum[r][v] = add_product(sum[r][v], value, weight[v]);
     }
   }
 }
 
 /// The same of rows that lie at equal distances.
-template <int Rows, int Vectors, class... Ahead>
-MAQUETTE_INLINE void multiply(tile_sums<Rows, Vectors>& sum, const float* rows,
-                              std::ptrdiff_t distance, const float* panel, int depth,
+template <int Rows, int Vectors, class Factor, class... Ahead>
+MAQUETTE_INLINE void multiply(tile_sums<Rows, Vectors>& sum, const Factor* rows,
+                              std::ptrdiff_t distance, const Factor* panel, int depth,
                               Ahead... ahead) {
-  const float* row[Rows];
+  const Factor* row[Rows];
   for (int r = 0; r < Rows; ++r) row[r] = rows + r * distance;
   multiply<Rows, Vectors>(sum, row, panel, depth, ahead...);
 }
@@ -71,20 +104,41 @@ MAQUETTE_INLINE void for_each_tile(int rows, const Tile& tile) {
   for (; row < rows; ++row) tile.template operator()<1>(row);
 }
 
+/// Memory that the next block will read, asked for a share with each tile of this one.
+class ahead_of_tiles {
+ public:
+  ahead_of_tiles(const float* from, int floats, int rows, int panels)
+      : from_(from), share_(floats * tile_rows / std::max(1, rows * panels)) {}
+  void prefetch() {
+    simd::prefetch_run(from_, share_);
+    from_ += share_;
+  }
+
+ private:
+  const float* from_;
+  int share_;
+};
+
 /// Calls `product.operator()<Vectors>()` with as many vectors as the panel is wide.
 template <class Product>
 MAQUETTE_INLINE void for_panel(int out_channels, int panel, const Product& product) {
-  if (width_of_panel(out_channels, panel) == panel_width) {
-    product.template operator()<2>();
-  } else {
-    product.template operator()<1>();
-  }
+  const int vectors = width_of_panel(out_channels, panel) / simd::width;
+  if constexpr (simd::registers >= 32)
+    if (vectors == 3) return product.template operator()<3>();
+  if (vectors == 2) return product.template operator()<2>();
+  product.template operator()<1>();
 }
 
 /// The first few channels of a vector; out of line, because a tile would hold many copies.
 MAQUETTE_NOINLINE inline void write_part(const float* values, int count, const float* addend,
                                          float* to) {
-  for (int c = 0; c < count; ++c) to[c] = addend != nullptr ? values[c] + addend[c] : values[c];
+  int c = 0;
+  if (count >= half_width) {
+    const auto half = simd::load_half(values);
+    simd::store_half(to, addend != nullptr ? half + simd::load_half(addend) : half);
+    c = half_width;
+  }
+  for (; c < count; ++c) to[c] = addend != nullptr ? values[c] + addend[c] : values[c];
 }
 
 /// Shares out blocks of pixels, and panels too where the blocks are few, among the threads: calls
@@ -134,7 +188,7 @@ struct epilogue {
                                   const tile_sums<Rows, Vectors>& sum) const {
 #pragma GCC unroll 8
     for (int r = 0; r < Rows; ++r)
-#pragma GCC unroll 2
+#pragma GCC unroll 3
       for (int v = 0; v < Vectors; ++v) (*this)(pixel + r, channel + v * simd::width, sum[r][v]);
   }
 

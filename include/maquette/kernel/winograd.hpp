@@ -2,8 +2,12 @@
 #pragma once
 #include <algorithm>
 #include <cstddef>
+#include <cstdint>
+#include <cstring>
+#include <type_traits>
 
 #include "maquette/core/backend.hpp"
+#include "maquette/core/bfloat16.hpp"
 #include "maquette/core/simd.hpp"
 #include "maquette/kernel/geometry.hpp"
 #include "maquette/kernel/product.hpp"
@@ -13,6 +17,10 @@
 ///
 /// out = A^T [ sum over channels of (G g G^T) * (B^T d B) ] A for a tile's 6 x 6 inputs d and a
 /// kernel g, element by element: 36 points, each of them a product of tiles and panels.
+///
+/// The polynomials behind it are evaluated at 0, +-near, +-far and infinity: in float at the usual 1
+/// and 2, in bfloat16 at 2/3 and 3/2, where rounding costs 2.3 times less and a transform an
+/// operation in ten more.
 namespace maquette::kernel::detail {
 
 inline constexpr int winograd_tile = 4;
@@ -35,40 +43,70 @@ constexpr bool winograd_pays(const conv2d_geometry& g) {
 /// Tiles side by side along an extent of the map.
 constexpr int winograd_tiles(int extent) { return (extent + winograd_tile - 1) / winograd_tile; }
 
+/// How many factors a tile's channels are: floats, or words of two bfloat16.
+template <class Factor>
+constexpr int winograd_depth(const conv2d_geometry& g) {
+  return std::is_same_v<Factor, float> ? g.in_channels : (g.in_channels + 1) / 2;
+}
+
+/// In floats or words of the same size.
+template <class Factor>
 constexpr std::size_t winograd_weights_size(const conv2d_geometry& g) {
   return static_cast<std::size_t>(winograd_points) *
          static_cast<std::size_t>(padded_channels(g.out_channels)) *
-         static_cast<std::size_t>(g.in_channels);
+         static_cast<std::size_t>(winograd_depth<Factor>(g));
 }
 
 /// From one point of a block to the next: a line more than its values, because at a power of two
 /// all points would fight for the same few places of the first-level cache.
+template <class Factor>
 constexpr int winograd_point_stride(const conv2d_geometry& g) {
-  return winograd_block * g.in_channels + simd::width;
+  return winograd_block * winograd_depth<Factor>(g) + simd::width;
 }
 
 /// Blocks that are transformed before they are multiplied: few, to stay in the second-level cache,
 /// where each panel reads them again, but enough for eight products, each a task for a thread.
 constexpr int winograd_strip(const conv2d_geometry& g) {
-  return std::max(2, 8 / panel_count(g.out_channels));
+  return std::max(2, 16 / (vector_count(g.out_channels) + 1));
 }
 
-/// How many floats a strip of transformed tiles takes.
+/// How many floats or words a strip of transformed tiles takes.
+template <class Factor>
 constexpr std::size_t winograd_scratch_size(const conv2d_geometry& g) {
   const int tiles = winograd_tiles(g.height) * winograd_tiles(g.width);
   const int blocks = std::min((tiles + winograd_block - 1) / winograd_block, winograd_strip(g));
-  return static_cast<std::size_t>(blocks * winograd_points * winograd_point_stride(g) -
+  return static_cast<std::size_t>(blocks * winograd_points * winograd_point_stride<Factor>(g) -
                                   simd::width);
 }
 
-/// G g G^T of the 3x3 kernel g, in double precision, row by row.
-inline void winograd_kernel(const float* g, double scale, double (&points)[winograd_points]) {
-  constexpr double transform[6][3] = {{1.0 / 4, 0, 0},
-                                      {-1.0 / 6, -1.0 / 6, -1.0 / 6},
-                                      {-1.0 / 6, 1.0 / 6, -1.0 / 6},
-                                      {1.0 / 24, 1.0 / 12, 1.0 / 6},
-                                      {1.0 / 24, -1.0 / 12, 1.0 / 6},
-                                      {0, 0, 1}};
+/// The points other than 0 and infinity, of either sign, and their powers.
+struct winograd_point {
+  double value;
+  float one = static_cast<float>(value);
+  float square = static_cast<float>(value * value);
+  float cube = static_cast<float>(value * value * value);
+};
+template <class Factor>
+inline constexpr winograd_point winograd_near{std::is_same_v<Factor, float> ? 1.0 : 2.0 / 3.0};
+template <class Factor>
+inline constexpr winograd_point winograd_far{std::is_same_v<Factor, float> ? 2.0 : 3.0 / 2.0};
+
+/// G g G^T of the 3x3 kernel g, in double precision, row by row: a row of G has the powers of its
+/// point, over the product of its distances from the others.
+template <class Factor>
+void winograd_kernel(const float* g, double scale, double (&points)[winograd_points]) {
+  constexpr double near = winograd_near<Factor>.value;
+  constexpr double far = winograd_far<Factor>.value;
+  constexpr double at[5] = {0, near, -near, far, -far};
+  double transform[winograd_patch][3] = {{}, {}, {}, {}, {}, {0, 0, 1}};
+  for (int row = 0; row < 5; ++row) {
+    double distances = 1;
+    for (int other = 0; other < 5; ++other)
+      if (other != row) distances *= at[row] - at[other];
+    transform[row][0] = 1 / distances;
+    for (int power = 1; power < 3; ++power)
+      transform[row][power] = transform[row][power - 1] * at[row];
+  }
   for (int y = 0; y < winograd_patch; ++y)
     for (int x = 0; x < winograd_patch; ++x) {
       double sum = 0;
@@ -79,70 +117,96 @@ inline void winograd_kernel(const float* g, double scale, double (&points)[winog
     }
 }
 
-/// Lays out what `winograd_kernel` gives as [panel][point][i][o in panel]; `to` is zero.
-inline void winograd_pack(const conv2d_geometry& g, int o, double scale, const float* weight,
-                          float* to) {
-  const int panel = o / panel_width;
+/// Lays out what `winograd_kernel` gives as [panel][point][i][o in panel], pairs of bfloat16 as
+/// [panel][point][i / 2][o in panel][i % 2]; `to` is zero.
+template <class Factor>
+void winograd_pack(const conv2d_geometry& g, int o, double scale, const float* weight, Factor* to) {
+  const int whole = panel_width(g.out_channels);
+  const int panel = o / whole;
   const int width = width_of_panel(g.out_channels, panel);
-  float* column =
-      to + static_cast<std::ptrdiff_t>(panel) * winograd_points * g.in_channels * panel_width +
-      o % panel_width;
+  const std::ptrdiff_t depth = winograd_depth<Factor>(g);
+  Factor* column = to + panel * winograd_points * depth * whole + o % whole;
   for (int i = 0; i < g.in_channels; ++i) {
     double points[winograd_points];
-    winograd_kernel(weight + static_cast<std::ptrdiff_t>(i) * 9, scale, points);
-    for (int point = 0; point < winograd_points; ++point)
-      column[(static_cast<std::ptrdiff_t>(point) * g.in_channels + i) * width] =
-          static_cast<float>(points[point]);
+    winograd_kernel<Factor>(weight + static_cast<std::ptrdiff_t>(i) * 9, scale, points);
+    for (int point = 0; point < winograd_points; ++point) {
+      const auto value = static_cast<float>(points[point]);
+      if constexpr (std::is_same_v<Factor, float>) {
+        column[(point * depth + i) * width] = value;
+      } else {
+        const std::uint32_t rounded = bfloat16(value).bits;
+        column[(point * depth + i / 2) * width] |= rounded << (i % 2 * 16);
+      }
+    }
   }
 }
 
-/// to = B^T d.
+/// to = B^T d: a row has the coefficients of the polynomial whose zeros are the other points.
+template <class Factor>
 MAQUETTE_INLINE void winograd_input(const simd::vector (&d)[6], simd::vector (&to)[6]) {
-  to[0] = 4.0F * d[0] + (d[4] - 5.0F * d[2]);
-  const simd::vector even = d[4] - 4.0F * d[2];
-  const simd::vector odd = d[3] - 4.0F * d[1];
-  to[1] = even + odd;
-  to[2] = even - odd;
-  const simd::vector half_even = d[4] - d[2];
-  const simd::vector half_odd = d[3] - d[1];
-  to[3] = half_even + 2.0F * half_odd;
-  to[4] = half_even - 2.0F * half_odd;
-  to[5] = 4.0F * d[1] + (d[5] - 5.0F * d[3]);
+  constexpr winograd_point near = winograd_near<Factor>;
+  constexpr winograd_point far = winograd_far<Factor>;
+  constexpr float sum = near.square + far.square;
+  constexpr auto product =
+      static_cast<float>(near.value * near.value * far.value * far.value);
+  to[0] = product * d[0] + (d[4] - sum * d[2]);
+  const simd::vector near_even = d[4] - far.square * d[2];
+  const simd::vector near_odd = d[3] - far.square * d[1];
+  to[1] = near_even + near.one * near_odd;
+  to[2] = near_even - near.one * near_odd;
+  const simd::vector far_even = d[4] - near.square * d[2];
+  const simd::vector far_odd = d[3] - near.square * d[1];
+  to[3] = far_even + far.one * far_odd;
+  to[4] = far_even - far.one * far_odd;
+  to[5] = product * d[1] + (d[5] - sum * d[3]);
 }
 
-/// to = A^T m.
+/// to = A^T m: a row has one power of every point.
+template <class Factor>
 MAQUETTE_INLINE void winograd_output(const simd::vector (&m)[6], simd::vector (&to)[4]) {
-  const simd::vector one_sum = m[1] + m[2];
-  const simd::vector one_difference = m[1] - m[2];
-  const simd::vector two_sum = m[3] + m[4];
-  const simd::vector two_difference = m[3] - m[4];
-  to[0] = m[0] + one_sum + two_sum;
-  to[1] = one_difference + 2.0F * two_difference;
-  to[2] = one_sum + 4.0F * two_sum;
-  to[3] = one_difference + 8.0F * two_difference + m[5];
+  constexpr winograd_point near = winograd_near<Factor>;
+  constexpr winograd_point far = winograd_far<Factor>;
+  const simd::vector near_sum = m[1] + m[2];
+  const simd::vector near_difference = m[1] - m[2];
+  const simd::vector far_sum = m[3] + m[4];
+  const simd::vector far_difference = m[3] - m[4];
+  to[0] = m[0] + near_sum + far_sum;
+  to[1] = near.one * near_difference + far.one * far_difference;
+  to[2] = near.square * near_sum + far.square * far_sum;
+  to[3] = near.cube * near_difference + (far.cube * far_difference + m[5]);
 }
 
 /// One call's arguments, and what follows from them.
+template <class Factor>
 struct winograd_call {
   const conv2d_geometry& g;
   const float* in;
-  const float* weights;
+  const Factor* weights;
   epilogue finish;
   int tiles_across;
   int tiles;
 
   /// The panel's weights at one point.
-  const float* panel(int index, int point) const {
+  const Factor* panel(int index, int point) const {
     const std::ptrdiff_t width = width_of_panel(g.out_channels, index);
     return weights +
-           (static_cast<std::ptrdiff_t>(index) * winograd_points * panel_width + point * width) *
-               g.in_channels;
+           (static_cast<std::ptrdiff_t>(index) * winograd_points * panel_width(g.out_channels) +
+            point * width) *
+               winograd_depth<Factor>(g);
   }
 };
 
+MAQUETTE_INLINE void store_factors(float* row, int channel, simd::vector value) {
+  simd::store(row + channel, value);
+}
+MAQUETTE_INLINE void store_factors(std::uint32_t* row, int channel, simd::vector value) {
+  simd::store_rounded(reinterpret_cast<unsigned char*>(row) + std::ptrdiff_t{2} * channel, value);
+}
+
 /// B^T d B of one tile: writes each point's channels `point_stride` after the last one's.
-inline void winograd_transform(const winograd_call& call, int tile, float* to,
-                               std::ptrdiff_t point_stride) {
+template <class Factor>
+void winograd_transform(const winograd_call<Factor>& call, int tile, Factor* to,
+                        std::ptrdiff_t point_stride) {
   const conv2d_geometry& g = call.g;
   const int top = tile / call.tiles_across * winograd_tile - 1;
   const int left = tile % call.tiles_across * winograd_tile - 1;
@@ -167,24 +231,25 @@ inline void winograd_transform(const winograd_call& call, int tile, float* to,
         if (x >= winograd_patch - winograd_tile)
           simd::prefetch(call.in + at + winograd_tile * g.in_channels);
       }
-      winograd_input(d, half[y]);
+      winograd_input<Factor>(d, half[y]);
     }
     for (int x = 0; x < winograd_patch; ++x) {
       simd::vector d[winograd_patch];
       simd::vector points[winograd_patch];
 #pragma GCC unroll 6
       for (int y = 0; y < winograd_patch; ++y) d[y] = half[y][x];
-      winograd_input(d, points);
+      winograd_input<Factor>(d, points);
 #pragma GCC unroll 6
       for (int y = 0; y < winograd_patch; ++y)
-        simd::store(to + (y * winograd_patch + x) * point_stride + c, points[y]);
+        store_factors(to + (y * winograd_patch + x) * point_stride, c, points[y]);
     }
   }
 }
 
 /// A^T m A of one tile and vector of channels, on to the output; `m` has a point each `stride`.
-inline void winograd_inverse(const winograd_call& call, int tile, int channel, const float* m,
-                             std::ptrdiff_t stride) {
+template <class Factor>
+void winograd_inverse(const winograd_call<Factor>& call, int tile, int channel, const float* m,
+                      std::ptrdiff_t stride) {
   const int top = tile / call.tiles_across * winograd_tile;
   const int left = tile % call.tiles_across * winograd_tile;
   const int height = std::min(winograd_tile, call.g.height - top);
@@ -197,7 +262,7 @@ inline void winograd_inverse(const winograd_call& call, int tile, int channel, c
 #pragma GCC unroll 6
     for (int y = 0; y < winograd_patch; ++y)
       d[y] = simd::load(m + (y * winograd_patch + x) * stride);
-    winograd_output(d, column);
+    winograd_output<Factor>(d, column);
 #pragma GCC unroll 4
     for (int y = 0; y < winograd_tile; ++y) half[y][x] = column[y];
   }
@@ -205,7 +270,7 @@ inline void winograd_inverse(const winograd_call& call, int tile, int channel, c
   for (int y = 0; y < winograd_tile; ++y) {
     if (y >= height) break;
     simd::vector row[winograd_tile];
-    winograd_output(half[y], row);
+    winograd_output<Factor>(half[y], row);
     const int pixel = (top + y) * call.g.width + left;
 #pragma GCC unroll 4
     for (int x = 0; x < winograd_tile; ++x)
@@ -215,51 +280,60 @@ inline void winograd_inverse(const winograd_call& call, int tile, int channel, c
 
 /// The products of a tile's rows, stored; a call of its own, so that the inner loop has all
 /// registers.
-template <int Rows, int Vectors>
-MAQUETTE_NOINLINE void multiply_and_store(const float* rows, const float* panel, int depth,
-                                          const float* ahead, float* to, std::ptrdiff_t distance) {
+template <int Rows, int Vectors, class Factor>
+MAQUETTE_NOINLINE void multiply_and_store(const Factor* rows, const Factor* panel, int depth,
+                                          const Factor* ahead, float* to,
+                                          std::ptrdiff_t distance) {
   tile_sums<Rows, Vectors> sum = {};
   multiply<Rows, Vectors>(sum, rows, depth, panel, depth, ahead);
 #pragma GCC unroll 8
   for (int r = 0; r < Rows; ++r)
-#pragma GCC unroll 2
+#pragma GCC unroll 3
     for (int v = 0; v < Vectors; ++v) simd::store(to + r * distance + v * simd::width, sum[r][v]);
 }
 
-/// The products of a block of transformed tiles with one panel at all points, and their inverse; on
-/// the stack they take 74 KB with vectors of 16, less with smaller ones.
-template <int Vectors>
-void winograd_multiply(const winograd_call& call, int panel, int first_tile, int tiles,
-                       const float* transformed) {
+/// The products of some of a block's transformed tiles with one panel at all points, and their
+/// inverse; on the stack they take 74 KB with vectors of 16, less with smaller ones.
+template <int Vectors, class Factor>
+void winograd_multiply(const winograd_call<Factor>& call, int panel, int first_tile, int tiles,
+                       const Factor* transformed) {
   constexpr int width = Vectors * simd::width;
   constexpr int tile_stride = winograd_points * width;
-  alignas(64) float products[winograd_block * tile_stride];
-  const int depth = call.g.in_channels;
-  for (int point = 0; point < winograd_points; ++point) {
-    const float* tile =
-        transformed + static_cast<std::ptrdiff_t>(point) * winograd_point_stride(call.g);
-    const float* weights = call.panel(panel, point);
-    const float* ahead = weights + depth * width;
-    float* to = products + point * width;
-    for_each_tile(tiles, [&]<int Rows>(int begin) {
-      multiply_and_store<Rows, Vectors>(tile + static_cast<std::ptrdiff_t>(begin) * depth, weights,
-                                        depth, ahead, to + begin * tile_stride, tile_stride);
-      ahead += depth * simd::width;
-    });
+  constexpr int at_once = Vectors == 3 ? tile_rows : winograd_block;
+  alignas(64) float products[at_once * tile_stride];
+  const int depth = winograd_depth<Factor>(call.g);
+  for (int first = 0; first < tiles; first += at_once) {
+    const int count = std::min(at_once, tiles - first);
+    for (int point = 0; point < winograd_points; ++point) {
+      const Factor* tile =
+          transformed + point * std::ptrdiff_t{winograd_point_stride<Factor>(call.g)};
+      const Factor* weights = call.panel(panel, point);
+      const Factor* ahead = weights + depth * width;
+      float* to = products + point * width;
+      for_each_tile(count, [&]<int Rows>(int begin) {
+        multiply_and_store<Rows, Vectors>(tile + std::ptrdiff_t{first + begin} * depth, weights,
+                                          depth, ahead, to + begin * tile_stride, tile_stride);
+        ahead += depth * simd::width;
+      });
+    }
+    for (int tile = 0; tile < count; ++tile)
+      for (int v = 0; v < Vectors; ++v)
+        winograd_inverse(call, first_tile + first + tile,
+                         panel * panel_width(call.g.out_channels) + v * simd::width,
+                         products + tile * tile_stride + v * simd::width, width);
   }
-  for (int tile = 0; tile < tiles; ++tile)
-    for (int v = 0; v < Vectors; ++v)
-      winograd_inverse(call, first_tile + tile, panel * panel_width + v * simd::width,
-                       products + tile * tile_stride + v * simd::width, width);
 }
 
 /// The convolution: strip by strip the tiles' transforms, then their products and inverses. NaN and
 /// infinity make the whole of each tile that sees them NaN or infinite.
-inline void winograd(const cpu& backend, const conv2d_geometry& g, const float* in,
-                     const float* weights, const epilogue& finish, float* scratch) {
+template <class Factor>
+void winograd(const cpu& backend, const conv2d_geometry& g, const float* in, const Factor* weights,
+              const epilogue& finish, Factor* scratch) {
   const int across = winograd_tiles(g.width);
-  const winograd_call call{g, in, weights, finish, across, across * winograd_tiles(g.height)};
-  const std::ptrdiff_t point_stride = winograd_point_stride(g);
+  const winograd_call<Factor> call{
+      g, in, weights, finish, across, across * winograd_tiles(g.height)};
+  const std::ptrdiff_t point_stride = winograd_point_stride<Factor>(g);
+  const std::ptrdiff_t depth = winograd_depth<Factor>(g);
   const auto block_of = [&](int tile) {
     return scratch + tile / winograd_block * winograd_points * point_stride;
   };
@@ -271,7 +345,7 @@ inline void winograd(const cpu& backend, const conv2d_geometry& g, const float* 
     backend.threads.for_each(static_cast<std::size_t>(transforms), [&](std::size_t task) {
       const int begin = static_cast<int>(task) * a_task;
       for (int tile = begin; tile < std::min(begin + a_task, tiles); ++tile) {
-        float* to = block_of(tile) + tile % winograd_block * std::ptrdiff_t{g.in_channels};
+        Factor* to = block_of(tile) + tile % winograd_block * depth;
         winograd_transform(call, first + tile, to, point_stride);
       }
     });

@@ -103,6 +103,7 @@ struct human2d_stack {
   struct nothing {};
   template <int Channels>
   using merge = std::conditional_t<Last, nothing, nn::conv2d<Channels, Features>>;
+  static constexpr int head_channels = Joints + 2;
 
   nn::hourglass<4, Features, Modules, How> hourglass;
   nn::residuals<Features, Modules, How> features;
@@ -110,6 +111,9 @@ struct human2d_stack {
   nn::conv2d<Features, 2> silhouette;
   merge<Joints> merge_heatmaps;
   merge<2> merge_silhouette;
+  /// What is computed: both heads as one product, and what they feed back.
+  nn::conv2d<Features, head_channels> heads;
+  merge<head_channels> merge_heads;
 
   void parameters(auto&& visit) {
     visit("hourglass", hourglass);
@@ -120,6 +124,13 @@ struct human2d_stack {
       visit("merge_heatmaps", merge_heatmaps);
       visit("merge_silhouette", merge_silhouette);
     }
+  }
+
+  [[gnu::cold]] void pack(nn::packer& to) {
+    nn::pack_layers(hourglass, to);
+    nn::pack_layers(features, to);
+    nn::pack_side_by_side(to, heatmaps, silhouette, heads);
+    if constexpr (!Last) nn::pack_sum(to, merge_heatmaps, merge_silhouette, merge_heads);
   }
 };
 
@@ -150,6 +161,8 @@ struct human2d {
   using picture_type = feature_map<const float, shape<3, Input, Input>>;
   using heatmaps_shape = shape<Joints, output_size, output_size>;
   using silhouette_shape = shape<2, output_size, output_size>;
+  /// Both together, as the network computes them.
+  using heads_shape = shape<Joints + 2, output_size, output_size>;
 
   /// Where one stack's results go, as planes; a part that is left null is not wanted.
   struct outputs {
@@ -184,7 +197,7 @@ struct human2d {
     constexpr std::size_t in_stack =
         std::max({hourglass::template scratch<features_shape>(),
                   residuals::template scratch<features_shape>(),
-                  arena::bytes_of<heatmaps_shape>() + arena::bytes_of<silhouette_shape>()});
+                  arena::bytes_of<heads_shape>()});
     constexpr std::size_t one_map = arena::bytes_of<features_shape>();
     return one_map +
            std::max(detail::human2d_stem<Features, How>::template scratch<shape<3, Input, Input>>(),
@@ -234,18 +247,15 @@ struct human2d {
     stack.features(context, features.as_const(), features);
 
     const arena::scope scope(context.scratch);
-    const auto heatmaps = context.scratch.template take<heatmaps_shape, pixel_major>();
-    const auto silhouette = context.scratch.template take<silhouette_shape, pixel_major>();
-    stack.heatmaps(context, features.as_const(), heatmaps);
-    stack.silhouette(context, features.as_const(), silhouette);
+    const auto heads = context.scratch.template take<heads_shape, pixel_major>();
+    constexpr int channels = Joints + 2;
+    stack.heads(context, features.as_const(), heads);
     if (results.heatmaps.data != nullptr)
-      kernel::to_planar(backend, Joints, pixels, heatmaps.data, results.heatmaps.data);
+      kernel::to_planar(backend, channels, pixels, heads.data, 0, Joints, results.heatmaps.data);
     if (results.silhouette.data != nullptr)
-      kernel::to_planar(backend, 2, pixels, silhouette.data, results.silhouette.data);
+      kernel::to_planar(backend, channels, pixels, heads.data, Joints, 2, results.silhouette.data);
     if constexpr (!last) {
-      const kernel::fusion onto_features{.addend = features.data};
-      stack.merge_heatmaps(context, heatmaps.as_const(), features, onto_features);
-      stack.merge_silhouette(context, silhouette.as_const(), features, onto_features);
+      stack.merge_heads(context, heads.as_const(), features, {.addend = features.data});
       kernel::add(backend, features_map::size, stem_features.data, features.data);
     }
   }

@@ -71,7 +71,8 @@ struct shape_prior {
   void convolve(const context<B>& context, feature_map<const float, S> x,
                 view<float, shape<128>> flat) const {
     if constexpr (Index == 5) {
-      kernel::to_planar(context.backend, channels<S>, height<S> * width<S>, x.data, flat.data);
+      kernel::to_planar(context.backend, channels<S>, height<S> * width<S>, x.data, 0, channels<S>,
+                        flat.data);
     } else {
       const auto& residual = convolutions.template at<Index>();
       using wide = typename std::remove_cvref_t<decltype(residual)>::template output<S>;

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 #include "maquette/core/arithmetic.hpp"
+#include "maquette/core/simd.hpp"
 #include "maquette/kernel/conv2d.hpp"
 #include "maquette/kernel/conv2d_bfloat16.hpp"
 #include "maquette/kernel/conv2d_int8.hpp"
@@ -14,12 +15,10 @@ namespace maquette::nn {
 template <int In, int Out, int Kernel = 1, int Stride = 1, arithmetic How = arithmetic::float32>
 struct conv2d {
   static_assert(Kernel % 2 == 1, "a kernel has a middle");
-  /// What this one's products are computed in: kernels that go by Winograd's algorithm stay float,
-  /// and int8 has 1x1 kernels alone.
+  /// What this one's products are computed in: int8 has 1x1 kernels alone.
   static constexpr arithmetic products = [] {
-    if (Kernel == 1 && Stride == 1) return How;
-    const bool by_winograd = Kernel == 3 && Stride == 1;
-    return How == arithmetic::bfloat16 && !by_winograd ? How : arithmetic::float32;
+    if (How != arithmetic::int8 || (Kernel == 1 && Stride == 1)) return How;
+    return simd::has_pair_products ? arithmetic::bfloat16 : arithmetic::float32;
   }();
 
   parameter<shape<Out, In, Kernel, Kernel>> weight;
@@ -32,8 +31,7 @@ struct conv2d {
            In) using output = shape<Out, (height<S> - 1) / Stride + 1, (width<S> - 1) / Stride + 1>;
   template <ImageShape S>
   static constexpr std::size_t scratch() {
-    return arena::padded(kernel::conv2d_scratch_size(geometry(height<S>, width<S>)) *
-                         sizeof(float));
+    return arena::padded(scratch_size(geometry(height<S>, width<S>)) * sizeof(float));
   }
 
   void parameters(auto&& visit) {
@@ -64,20 +62,32 @@ struct conv2d {
   void operator()(const context<B>& context, feature_map<const float, S> x,
                   feature_map<float, output<S>> y, const kernel::fusion& with = {}) const {
     constexpr kernel::conv2d_geometry g = geometry(height<S>, width<S>);
-    if constexpr (products == arithmetic::bfloat16) {
-      kernel::conv2d_bfloat16(context.backend, g, x.data, packed, y.data, with);
-    } else if constexpr (products == arithmetic::int8) {
+    if constexpr (products == arithmetic::int8) {
       kernel::conv2d_int8(context.backend, g, x.data, packed, y.data, with);
-    } else if constexpr (constexpr int floats = kernel::conv2d_scratch_size(g); floats > 0) {
+    } else if constexpr (constexpr int floats = scratch_size(g); floats > 0) {
       const arena::scope scope(context.scratch);
-      const auto scratch = context.scratch.template take<shape<floats>>();
-      kernel::conv2d(context.backend, g, x.data, packed, y.data, with, scratch.data);
+      convolve(context, g, x.data, y.data, with, context.scratch.template take<shape<floats>>().data);
     } else {
-      kernel::conv2d(context.backend, g, x.data, packed, y.data, with);
+      convolve(context, g, x.data, y.data, with, nullptr);
     }
   }
 
  private:
+  static constexpr std::size_t scratch_size(const kernel::conv2d_geometry& g) {
+    if constexpr (products == arithmetic::bfloat16) return kernel::conv2d_bfloat16_scratch_size(g);
+    if constexpr (products == arithmetic::int8) return 0;
+    return kernel::conv2d_scratch_size(g);
+  }
+  template <Backend B>
+  void convolve(const context<B>& context, const kernel::conv2d_geometry& g, const float* x,
+                float* y, const kernel::fusion& with, float* scratch) const {
+    if constexpr (products == arithmetic::bfloat16) {
+      kernel::conv2d_bfloat16(context.backend, g, x, packed, y, with, scratch);
+    } else {
+      kernel::conv2d(context.backend, g, x, packed, y, with, scratch);
+    }
+  }
+
   [[gnu::cold]] void pack_with(packer& to, const kernel::batch_norm_parameters* norm) {
     if constexpr (products == arithmetic::bfloat16) {
       pack_by(to, norm, kernel::conv2d_bfloat16_packed_size, kernel::conv2d_bfloat16_pack);

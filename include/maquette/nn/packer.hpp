@@ -20,6 +20,7 @@ class packer {
     bytes_ += arena::padded(floats * sizeof(float));
     return reinterpret_cast<float*>(piece);
   }
+  bool only_counts() const { return memory_ == nullptr; }
   std::size_t bytes() const { return bytes_; }
 
  private:

@@ -6,6 +6,7 @@
 
 #include "maquette/nn/batch_norm.hpp"
 #include "maquette/nn/conv2d.hpp"
+#include "maquette/nn/joined.hpp"
 #include "maquette/nn/sequential.hpp"
 
 namespace maquette::nn {
@@ -13,13 +14,16 @@ namespace maquette::nn {
 /// The pre-activation bottleneck of the stacked hourglass (Newell et al. 2016):
 /// y = skip(x) + conv3(relu(norm3(conv2(relu(norm2(conv1(relu(norm1(x)))))))), 1x1, 3x3, 1x1.
 ///
-/// The skip is x itself, or a bare 1x1 convolution where the number of channels changes. norm2
-/// folds into conv1 and norm3 into conv2; norm1 cannot, since x also feeds the skip.
+/// The skip is x itself, or a bare 1x1 convolution where the number of channels changes: then it and
+/// conv3 are one product of both maps' channels. norm2 folds into conv1 and norm3 into conv2; norm1
+/// cannot, since x also feeds the skip.
 template <int In, int Out, arithmetic How = arithmetic::float32>
 struct residual {
   static constexpr int middle = Out / 2;
   static constexpr bool has_skip = In != Out;
-  struct identity {};
+  /// In int8 each of both maps needs a scale of its own.
+  static constexpr bool joins_skip = has_skip && How != arithmetic::int8;
+  struct nothing {};
 
   batch_norm<In> norm1;
   conv2d<In, middle, 1, 1, How> conv1;
@@ -27,7 +31,9 @@ struct residual {
   conv2d<middle, middle, 3, 1, How> conv2;
   batch_norm<middle> norm3;
   conv2d<middle, Out, 1, 1, How> conv3;
-  [[no_unique_address]] std::conditional_t<has_skip, conv2d<In, Out, 1, 1, How>, identity> skip;
+  [[no_unique_address]] std::conditional_t<has_skip, conv2d<In, Out, 1, 1, How>, nothing> skip;
+  [[no_unique_address]] std::conditional_t<joins_skip, conv2d<middle + In, Out, 1, 1, How>, nothing>
+      conv3_and_skip;
 
   static constexpr bool in_place = !has_skip;
   template <ImageShape S>
@@ -53,6 +59,10 @@ struct residual {
     norm1.pack(to);
     conv1.pack(to, norm2);
     conv2.pack(to, norm3);
+    if constexpr (joins_skip) {
+      pack_sum(to, conv3, skip, conv3_and_skip);
+      return;
+    }
     conv3.pack(to);
     if constexpr (has_skip) skip.pack(to);
   }
@@ -63,18 +73,22 @@ struct residual {
                   feature_map<float, output<S>> y) const {
     const arena::scope scope(context.scratch);
     using inner = shape<middle, height<S>, width<S>>;
-    // Where y is not x nobody needs y before the skip is written, when `first` has done its work.
+    // Where y is not x nobody needs y before the skip is added, when `first` has done its work.
     feature_map<float, inner> first(y.data);
     if constexpr (!has_skip) first = context.scratch.template take<inner, pixel_major>();
     const auto second = context.scratch.template take<inner, pixel_major>();
     conv1(context, x, first, {.prologue = norm1.packed, .relu = true});
     conv2(context, first.as_const(), second, {.relu = true});
-    const float* addend = x.data;
-    if constexpr (has_skip) {
+    if constexpr (joins_skip) {
+      using both = shape<middle + In, height<S>, width<S>>;
+      conv3_and_skip(context, feature_map<const float, both>(second.data), y,
+                     {.beside = {x.data, In}});
+    } else if constexpr (has_skip) {
       skip(context, x, y);
-      addend = y.data;
+      conv3(context, second.as_const(), y, {.addend = y.data});
+    } else {
+      conv3(context, second.as_const(), y, {.addend = x.data});
     }
-    conv3(context, second.as_const(), y, {.addend = addend});
   }
 };
 
