@@ -198,8 +198,8 @@ inline void conv2d_block(const conv2d_call& call, int block, int first, int last
     rows = gathered;
   }
   const int next = call.g.is_pointwise() ? std::min(count, call.out_pixels - begin - count) : 0;
-  ahead_of_tiles ahead(call.in + own * (begin + count), static_cast<int>(own) * next, count,
-                       last - first);
+  const float* const next_block = next > 0 ? call.in + own * (begin + count) : nullptr;
+  ahead_of_tiles ahead(next_block, static_cast<int>(own) * next, count, last - first);
   for (int panel = first; panel < last; ++panel)
     for_panel(call.g.out_channels, panel, [&]<int Vectors>() {
       for_each_tile(count, [&]<int Rows>(int row) {

@@ -67,7 +67,8 @@ constexpr int winograd_point_stride(const conv2d_geometry& g) {
 /// Blocks that are transformed before they are multiplied: few, to stay in the second-level cache,
 /// where each panel reads them again, but enough for eight products, each a task for a thread.
 constexpr int winograd_strip(const conv2d_geometry& g) {
-  return std::max(2, 16 / (vector_count(g.out_channels) + 1));
+  const int pairs_of_vectors = (vector_count(g.out_channels) + 1) / 2;
+  return std::max(2, 8 / pairs_of_vectors);
 }
 
 /// How many floats or words a strip of transformed tiles takes.
