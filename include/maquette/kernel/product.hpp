@@ -19,9 +19,12 @@ namespace maquette::kernel::detail {
 inline constexpr int tile_rows = simd::registers >= 32 ? 8 : 6;
 
 constexpr int vector_count(int channels) { return (channels + simd::width - 1) / simd::width; }
+/// Whether the sums of three vectors stay in registers: NEON has as many, but GCC spills three.
+inline constexpr bool three_vectors_fit = simd::registers >= 32 && simd::width == 16;
+
 /// A panel's output channels: with three vectors a tile needs fewer loads a product.
 constexpr int panel_width(int out_channels) {
-  const bool by_three = simd::registers >= 32 && vector_count(out_channels) % 3 == 0;
+  const bool by_three = three_vectors_fit && vector_count(out_channels) % 3 == 0;
   return (by_three ? 3 : 2) * simd::width;
 }
 constexpr int panel_count(int out_channels) {
@@ -123,7 +126,7 @@ class ahead_of_tiles {
 template <class Product>
 MAQUETTE_INLINE void for_panel(int out_channels, int panel, const Product& product) {
   const int vectors = width_of_panel(out_channels, panel) / simd::width;
-  if constexpr (simd::registers >= 32)
+  if constexpr (three_vectors_fit)
     if (vectors == 3) return product.template operator()<3>();
   if (vectors == 2) return product.template operator()<2>();
   product.template operator()<1>();
