@@ -79,7 +79,7 @@ picture shows (but the loose garments, which are cut at random, come from the sa
 blur and noise. PCK@0.2: share of the joints inside the crop that are found
 within a fifth of the torso's diagonal (right hip to left shoulder). "Without the mirror": Human2D looks once.
 "To a quarter cell": joints are read by the highest cell and its larger neighbours instead of by soft-argmax.
-"In bfloat16": Human2D's 1x1 products and the stem's 7x7 are (`arithmetic::bfloat16`).
+"In bfloat16": all products of Human2D but its heads' are (`arithmetic::bfloat16`).
 
 {joints}
 

@@ -68,11 +68,10 @@ void for_each_parted_geometry(const Visit& visit) {
     for (const int other : {1, 16, 48, 101})
       for (const int out : {18, 48})
         for (const kernel::extent2 map : {kernel::extent2{1, 1}, {3, 11}, {9, 14}})
-          visit(kernel::conv2d_geometry{.in_channels = own + other,
-                                        .out_channels = out,
-                                        .height = map.y,
-                                        .width = map.x},
-                own);
+          visit(
+              kernel::conv2d_geometry{
+                  .in_channels = own + other, .out_channels = out, .height = map.y, .width = map.x},
+              own);
 }
 
 /// The root of the mean square difference as a share of the expected root mean square.

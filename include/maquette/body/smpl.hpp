@@ -27,7 +27,7 @@ struct basic_smpl_workspace {
   std::vector<std::uint32_t> live_groups;  ///< joints whose pose moves a block of vertices, as bits
 
   /// For the model as it is now: its zeros are looked for here, once.
-  [[gnu::cold]] explicit basic_smpl_workspace(const basic_body_model<T>& model)
+  explicit basic_smpl_workspace(const basic_body_model<T>& model)
       : v_posed(3 * model.vertex_count),
         coefficients(model.shape_count + basic_body_model<T>::pose_feature_count),
         directions(coefficients.size()),

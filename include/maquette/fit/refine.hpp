@@ -44,7 +44,7 @@ inline constexpr std::array<double, smpl24::count> joint_stiffness{
 
 /// The memory of a fit: one per thread, reused.
 struct refine_workspace {
-  [[gnu::cold]] explicit refine_workspace(const joint_moments& body)
+  explicit refine_workspace(const joint_moments& body)
       : shaped(body.make_shaped()), posed(body.make_posed()) {}
 
   [[nodiscard]] std::size_t bytes() const {

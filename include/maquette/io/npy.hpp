@@ -351,8 +351,8 @@ npy_array npy_array::of(const tensor_shape& shape, std::span<const T> elements) 
 ///
 /// Versions 1 to 3; f2 f4 f8, i1 to i8, u1 to u8, b1, U and S in either byte order, C or Fortran
 /// order; at most eight axes. Errors: malformed; unsupported (objects, records, other types).
-[[gnu::cold]] inline result<npy_array> decode_npy(std::span<const std::byte> bytes,
-                                                  std::string_view origin = ".npy in memory") {
+inline result<npy_array> decode_npy(std::span<const std::byte> bytes,
+                                    std::string_view origin = ".npy in memory") {
   const std::string name(origin);
   const std::optional<detail::npy_prelude> prelude = detail::parse_npy_prelude(bytes);
   if (!prelude)
@@ -387,7 +387,7 @@ inline result<npy_array> read_npy(const std::string& path) {
 /// The bytes of a .npy file (version 1.0, C order, little-endian).
 ///
 /// Errors: unsupported (texts, bfloat16); mismatch (the bytes do not fill the shape).
-[[gnu::cold]] inline result<std::vector<std::byte>> encode_npy(const npy_array& array) {
+inline result<std::vector<std::byte>> encode_npy(const npy_array& array) {
   if (array.is_text || array.type == dtype::bf16)
     return error{errc::unsupported, "texts and bfloat16 are not written as .npy"};
   const auto count = detail::element_count(array.shape);

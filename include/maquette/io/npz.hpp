@@ -222,7 +222,7 @@ class npz {
   /// Maps an .npz file and reads its directory.
   ///
   /// Errors: not_found, unreadable; those of `parse`.
-  [[gnu::cold]] static result<npz> open(const std::string& path, npz_limits limits = {}) {
+  static result<npz> open(const std::string& path, npz_limits limits = {}) {
     result<mapped_file> file = mapped_file::open(path);
     if (!file) return file.error();
     result<npz> archive = parse(file->bytes(), path, limits);
@@ -236,9 +236,8 @@ class npz {
   ///
   /// Errors: malformed; unsupported (encrypted, split, another compression, a member that is not a
   /// .npy file).
-  [[gnu::cold]] static result<npz> parse(std::span<const std::byte> bytes,
-                                         std::string_view origin = ".npz in memory",
-                                         npz_limits limits = {}) {
+  static result<npz> parse(std::span<const std::byte> bytes,
+                           std::string_view origin = ".npz in memory", npz_limits limits = {}) {
     npz archive;
     archive.origin_ = origin;
     archive.limits_ = limits;
@@ -272,7 +271,7 @@ class npz {
   ///
   /// Errors: not_found (no such array; the message lists those that exist); malformed; unsupported
   /// (as for `decode_npy`, or larger than the limit).
-  [[gnu::cold]] result<npy_array> read(std::string_view name) const {
+  result<npy_array> read(std::string_view name) const {
     const auto at = std::find(names_.begin(), names_.end(), name);
     if (at == names_.end()) {
       std::string message = origin_ + ": expected an array '" + std::string(name) + "', found";
@@ -362,7 +361,7 @@ inline std::optional<std::vector<std::byte>> deflate_raw(std::span<const std::by
 ///
 /// Errors: those of `encode_npy`; mismatch (a name twice or over 65000 bytes); unsupported (more
 /// than 2 GiB an array or 4 GiB in all, which would need zip64).
-[[gnu::cold]] inline result<std::vector<std::byte>> encode_npz(
+inline result<std::vector<std::byte>> encode_npz(
     std::span<const npz_entry> entries, npz_compression compression = npz_compression::stored) {
   const error too_large{errc::unsupported,
                         "an .npz file of more than 65535 arrays, 2 GiB an array or 4 GiB in all "

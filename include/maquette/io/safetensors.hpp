@@ -80,7 +80,7 @@ class safetensors {
   /// object owns (moving it keeps them valid).
   ///
   /// Errors: not_found, unreadable; malformed and unsupported as for `parse`.
-  [[gnu::cold]] static result<safetensors> open(const std::string& path) {
+  static result<safetensors> open(const std::string& path) {
     result<mapped_file> file = mapped_file::open(path);
     if (!file) return file.error();
     result<safetensors> parsed = parse(file->bytes(), path);
@@ -95,8 +95,8 @@ class safetensors {
   /// Accepts exactly the published format: 8 bytes of header length (at most 16 MB here), a JSON
   /// header, then the tensors' bytes without holes, overlaps or anything behind them; at most eight
   /// axes. Errors: malformed; unsupported (element type, rank or header length).
-  [[gnu::cold]] static result<safetensors> parse(
-      std::span<const std::byte> bytes, std::string_view origin = "safetensors in memory") {
+  static result<safetensors> parse(std::span<const std::byte> bytes,
+                                   std::string_view origin = "safetensors in memory") {
     safetensors file;
     file.origin_ = origin;
     if (result<void> header = file.read_header(bytes); !header) return header.error();
@@ -329,7 +329,7 @@ class float_tensors {
 /// The same tensors give the same bytes in whatever order they come: widest elements first, then by
 /// name, so that each is aligned for its type; the header is padded with spaces to 64 bytes.
 /// Errors: mismatch (a name twice or reserved, bytes that do not fill the shape).
-[[gnu::cold]] inline result<std::vector<std::byte>> encode_safetensors(
+inline result<std::vector<std::byte>> encode_safetensors(
     std::span<const safetensors_entry> entries, const safetensors_metadata& metadata = {}) {
   std::vector<std::size_t> order = detail::order_by_name(entries);
   for (std::size_t i = 0; i < order.size(); ++i) {

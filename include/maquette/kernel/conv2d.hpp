@@ -234,20 +234,19 @@ constexpr std::size_t conv2d_scratch_size(const conv2d_geometry& g) {
 inline void conv2d(const cpu& backend, const conv2d_geometry& g, const float* in,
                    const float* packed, float* out, const fusion& with = {},
                    float* scratch = nullptr) {
-  MAQUETTE_ASSERT(g.patch_size() <= detail::patch_capacity ||
-                      (g.is_pointwise() && with.prologue.scale == nullptr &&
-                       with.beside.in == nullptr),
-                  "conv2d: this patch is too large");
-  MAQUETTE_ASSERT(with.beside.in == nullptr ||
-                      (g.is_pointwise() && with.prologue.scale == nullptr),
+  MAQUETTE_ASSERT(
+      g.patch_size() <= detail::patch_capacity ||
+          (g.is_pointwise() && with.prologue.scale == nullptr && with.beside.in == nullptr),
+      "conv2d: this patch is too large");
+  MAQUETTE_ASSERT(with.beside.in == nullptr || (g.is_pointwise() && with.prologue.scale == nullptr),
                   "conv2d: only 1x1 kernels without a prologue may have channels beside");
   const detail::epilogue finish{with, packed, out, g.out_channels};
   if (scratch != nullptr && with.prologue.scale == nullptr && detail::winograd_pays(g))
     return detail::winograd(backend, g, in, packed + detail::product_packed_size(g), finish,
                             scratch);
   const float* weights = packed + detail::padded_channels(g.out_channels);
-  const detail::conv2d_call call{
-      g, with.prologue, with.beside, in, weights, finish, g.out_width(), g.out_pixels()};
+  const detail::conv2d_call call{g,       with.prologue, with.beside,   in,
+                                 weights, finish,        g.out_width(), g.out_pixels()};
   const int a_block = call.pixels_a_block();
   detail::share_out(
       backend, (call.out_pixels + a_block - 1) / a_block, detail::panel_count(g.out_channels),

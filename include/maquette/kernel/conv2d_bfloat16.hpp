@@ -121,9 +121,8 @@ constexpr bool conv2d_bfloat16_can(const conv2d_geometry& g) {
 
 /// How many floats of memory the packed weights and bias take.
 constexpr std::size_t conv2d_bfloat16_packed_size(const conv2d_geometry& g) {
-  return detail::pairs_packed_size(g) + (detail::winograd_prepares_pairs(g)
-                                             ? detail::winograd_weights_size<std::uint32_t>(g)
-                                             : 0);
+  return detail::pairs_packed_size(g) +
+         (detail::winograd_prepares_pairs(g) ? detail::winograd_weights_size<std::uint32_t>(g) : 0);
 }
 
 /// Lays out weights [O, I, kh, kw] and bias [O] for `conv2d_bfloat16`: the bias as floats, then
@@ -143,8 +142,7 @@ inline void conv2d_bfloat16_pack(const conv2d_geometry& g, const float* weight, 
     const int panel_width = detail::panel_width(g.out_channels);
     const int panel = o / panel_width;
     const std::ptrdiff_t width = detail::width_of_panel(g.out_channels, panel);
-    const std::ptrdiff_t column =
-        panel * g.kernel.y * pairs * panel_width + o % panel_width;
+    const std::ptrdiff_t column = panel * g.kernel.y * pairs * panel_width + o % panel_width;
     for (int i = 0; i < g.in_channels; ++i)
       for (int ky = 0; ky < g.kernel.y; ++ky)
         for (int kx = 0; kx < g.kernel.x; ++kx) {
@@ -176,8 +174,7 @@ inline void conv2d_bfloat16(const cpu& backend, const conv2d_geometry& g, const 
   const auto* panels =
       reinterpret_cast<const std::uint32_t*>(packed + detail::padded_channels(g.out_channels));
   const detail::epilogue finish{with, packed, out, g.out_channels};
-  MAQUETTE_ASSERT(with.beside.in == nullptr ||
-                      (g.is_pointwise() && with.prologue.scale == nullptr),
+  MAQUETTE_ASSERT(with.beside.in == nullptr || (g.is_pointwise() && with.prologue.scale == nullptr),
                   "conv2d_bfloat16: only 1x1 kernels without a prologue may have channels beside");
   if (!g.is_pointwise()) {
     MAQUETTE_ASSERT(with.prologue.scale == nullptr,

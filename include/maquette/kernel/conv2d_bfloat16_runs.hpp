@@ -107,9 +107,8 @@ MAQUETTE_NOINLINE void multiply_runs(const run_call& call, const unsigned char* 
   // What stands behind an odd run must not be multiplied, not even with zero: it may be NaN.
   const std::uint32_t last_mask = run_length(g) % 2 == 0 ? 0xFFFFFFFFU : 0xFFFFU;
   const std::ptrdiff_t distance = std::ptrdiff_t{2} * g.stride.x * g.in_channels;
-  const std::uint32_t* weights =
-      call.panels +
-      static_cast<std::ptrdiff_t>(panel) * g.kernel.y * pairs * panel_width(g.out_channels);
+  const std::uint32_t* weights = call.panels + static_cast<std::ptrdiff_t>(panel) * g.kernel.y *
+                                                   pairs * panel_width(g.out_channels);
   const int channel = panel * panel_width(g.out_channels);
   tile_sums<Rows, Vectors> sum = {};
   call.finish.prefetch<Rows, Vectors>(pixel, channel);

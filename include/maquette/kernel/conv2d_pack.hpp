@@ -63,8 +63,7 @@ inline void conv2d_pack(const conv2d_geometry& g, const float* weight, const flo
     const int panel_width = detail::panel_width(g.out_channels);
     const int panel = o / panel_width;
     const int width = detail::width_of_panel(g.out_channels, panel);
-    float* column = panels +
-                    static_cast<std::ptrdiff_t>(panel) * g.patch_size() * panel_width +
+    float* column = panels + static_cast<std::ptrdiff_t>(panel) * g.patch_size() * panel_width +
                     o % panel_width;
     for (int i = 0; i < g.in_channels; ++i)
       for (int tap = 0; tap < taps; ++tap)

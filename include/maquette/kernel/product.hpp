@@ -11,8 +11,8 @@
 /// Products of rows with panels of weights: what every convolution comes down to.
 ///
 /// Output channels stand side by side in panels of two vectors, the last panel in one if that is
-/// enough, or of three where that leaves no smaller one; a panel holds, for each value of a row, one
-/// weight a channel.
+/// enough, or of three where that leaves no smaller one; a panel holds, for each value of a row,
+/// one weight a channel.
 namespace maquette::kernel::detail {
 
 /// Rows in registers at a time: their sums, a panel's row and a broadcast value must fit.
@@ -31,9 +31,7 @@ constexpr int panel_count(int out_channels) {
   return (out_channels + panel_width(out_channels) - 1) / panel_width(out_channels);
 }
 /// The output channels with those that fill the last vector.
-constexpr int padded_channels(int out_channels) {
-  return vector_count(out_channels) * simd::width;
-}
+constexpr int padded_channels(int out_channels) { return vector_count(out_channels) * simd::width; }
 /// How many output channels a panel holds, with those that fill its last vector.
 constexpr int width_of_panel(int out_channels, int panel) {
   const int width = panel_width(out_channels);

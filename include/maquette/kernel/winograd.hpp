@@ -18,8 +18,8 @@
 /// out = A^T [ sum over channels of (G g G^T) * (B^T d B) ] A for a tile's 6 x 6 inputs d and a
 /// kernel g, element by element: 36 points, each of them a product of tiles and panels.
 ///
-/// The polynomials behind it are evaluated at 0, +-near, +-far and infinity: in float at the usual 1
-/// and 2, in bfloat16 at 2/3 and 3/2, where rounding costs 2.3 times less and a transform an
+/// The polynomials behind it are evaluated at 0, +-near, +-far and infinity: in float at the usual
+/// 1 and 2, in bfloat16 at 2/3 and 3/2, where rounding costs 2.3 times less and a transform an
 /// operation in ten more.
 namespace maquette::kernel::detail {
 
@@ -148,8 +148,7 @@ MAQUETTE_INLINE void winograd_input(const simd::vector (&d)[6], simd::vector (&t
   constexpr winograd_point near = winograd_near<Factor>;
   constexpr winograd_point far = winograd_far<Factor>;
   constexpr float sum = near.square + far.square;
-  constexpr auto product =
-      static_cast<float>(near.value * near.value * far.value * far.value);
+  constexpr auto product = static_cast<float>(near.value * near.value * far.value * far.value);
   to[0] = product * d[0] + (d[4] - sum * d[2]);
   const simd::vector near_even = d[4] - far.square * d[2];
   const simd::vector near_odd = d[3] - far.square * d[1];
@@ -283,8 +282,7 @@ void winograd_inverse(const winograd_call<Factor>& call, int tile, int channel, 
 /// registers.
 template <int Rows, int Vectors, class Factor>
 MAQUETTE_NOINLINE void multiply_and_store(const Factor* rows, const Factor* panel, int depth,
-                                          const Factor* ahead, float* to,
-                                          std::ptrdiff_t distance) {
+                                          const Factor* ahead, float* to, std::ptrdiff_t distance) {
   tile_sums<Rows, Vectors> sum = {};
   multiply<Rows, Vectors>(sum, rows, depth, panel, depth, ahead);
 #pragma GCC unroll 8
@@ -331,8 +329,8 @@ template <class Factor>
 void winograd(const cpu& backend, const conv2d_geometry& g, const float* in, const Factor* weights,
               const epilogue& finish, Factor* scratch) {
   const int across = winograd_tiles(g.width);
-  const winograd_call<Factor> call{
-      g, in, weights, finish, across, across * winograd_tiles(g.height)};
+  const winograd_call<Factor> call{g,      in,     weights,
+                                   finish, across, across * winograd_tiles(g.height)};
   const std::ptrdiff_t point_stride = winograd_point_stride<Factor>(g);
   const std::ptrdiff_t depth = winograd_depth<Factor>(g);
   const auto block_of = [&](int tile) {

@@ -196,8 +196,7 @@ struct human2d {
     using residuals = nn::residuals<Features, Modules, How>;
     constexpr std::size_t in_stack =
         std::max({hourglass::template scratch<features_shape>(),
-                  residuals::template scratch<features_shape>(),
-                  arena::bytes_of<heads_shape>()});
+                  residuals::template scratch<features_shape>(), arena::bytes_of<heads_shape>()});
     constexpr std::size_t one_map = arena::bytes_of<features_shape>();
     return one_map +
            std::max(detail::human2d_stem<Features, How>::template scratch<shape<3, Input, Input>>(),

@@ -105,7 +105,10 @@ class bound {
   std::size_t parameter_bytes() const { return memory_.bytes().size(); }
 
   /// Prepares a network whose parameters point at tensors; afterwards it needs them no more.
-  [[gnu::cold]] explicit bound(Network network) : network_(std::move(network)) {
+  explicit bound(Network network) : network_(std::move(network)) { prepare(); }
+
+ private:
+  [[gnu::cold]] void prepare() {
     packer counting;
     pack_layers(network_, counting);
     memory_ = buffer(counting.bytes());
@@ -115,7 +118,6 @@ class bound {
                        [](const std::string&, parameter_slot slot) { slot.data = nullptr; });
   }
 
- private:
   Network network_;
   buffer memory_;
 };
@@ -127,7 +129,7 @@ class bound {
 /// left over or of another shape, and every one that holds NaN, infinity or a negative variance.
 /// The source is not needed afterwards.
 template <class Network>
-[[gnu::cold]] result<bound<Network>> bind(tensor_source tensors, std::string_view prefix = {}) {
+result<bound<Network>> bind(tensor_source tensors, std::string_view prefix = {}) {
   Network network;
   detail::complaints problems;
   std::vector<bool> used(tensors.size(), false);

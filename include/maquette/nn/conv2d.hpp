@@ -66,7 +66,8 @@ struct conv2d {
       kernel::conv2d_int8(context.backend, g, x.data, packed, y.data, with);
     } else if constexpr (constexpr int floats = scratch_size(g); floats > 0) {
       const arena::scope scope(context.scratch);
-      convolve(context, g, x.data, y.data, with, context.scratch.template take<shape<floats>>().data);
+      convolve(context, g, x.data, y.data, with,
+               context.scratch.template take<shape<floats>>().data);
     } else {
       convolve(context, g, x.data, y.data, with, nullptr);
     }

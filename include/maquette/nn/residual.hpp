@@ -14,9 +14,9 @@ namespace maquette::nn {
 /// The pre-activation bottleneck of the stacked hourglass (Newell et al. 2016):
 /// y = skip(x) + conv3(relu(norm3(conv2(relu(norm2(conv1(relu(norm1(x)))))))), 1x1, 3x3, 1x1.
 ///
-/// The skip is x itself, or a bare 1x1 convolution where the number of channels changes: then it and
-/// conv3 are one product of both maps' channels. norm2 folds into conv1 and norm3 into conv2; norm1
-/// cannot, since x also feeds the skip.
+/// The skip is x itself, or a bare 1x1 convolution where the number of channels changes: then it
+/// and conv3 are one product of both maps' channels. norm2 folds into conv1 and norm3 into conv2;
+/// norm1 cannot, since x also feeds the skip.
 template <int In, int Out, arithmetic How = arithmetic::float32>
 struct residual {
   static constexpr int middle = Out / 2;
