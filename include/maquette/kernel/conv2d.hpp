@@ -17,8 +17,11 @@ namespace detail {
 
 /// Pixels that share a panel of weights while it is in the cache: whole tiles, about 32.
 inline constexpr int block_pixels = (32 + tile_rows - 1) / tile_rows * tile_rows;
-/// Values of patches that are laid out next to each other on the stack (32 KB).
+/// Values of a block's patches that are laid out next to each other on the stack (32 KB).
 inline constexpr int patch_capacity = 8192;
+
+inline constexpr int longest_run = 256;
+alignas(64) inline constexpr float zeros[longest_run] = {};
 
 /// One call's arguments, and what follows from them.
 struct conv2d_call {
@@ -47,12 +50,8 @@ struct conv2d_call {
   }
 };
 
-/// to = relu(scale * from + shift) over the channels of so many pixels, or from itself.
+/// to = relu(scale * from + shift) over the channels of so many pixels.
 inline void copy_prologue(affine by, int channels, int pixels, const float* from, float* to) {
-  if (by.scale == nullptr) {
-    std::copy_n(from, channels * std::ptrdiff_t{pixels}, to);
-    return;
-  }
   for (int pixel = 0; pixel < pixels; ++pixel, from += channels, to += channels) {
     if (channels >= simd::width) {
       for_each_vector(channels, [&](int c) {
@@ -103,34 +102,15 @@ inline float* gather_patch(const conv2d_call& call, int pixel, float* to) {
   return to;
 }
 
-/// The patches of a tile's pixels as runs of memory: a patch's runs lie at equal distances, and so
-/// do the pixels'.
+/// The patches of a tile's pixels as runs of memory.
 struct patch_runs {
-  const float* values;
-  std::ptrdiff_t to_next_pixel;
-  std::ptrdiff_t to_next_run;
+  const float* values;           ///< null: each tap of the kernel is a run, zeros outside
+  std::ptrdiff_t to_next_pixel;  ///< from a run to the next pixel's
+  std::ptrdiff_t to_next_run;    ///< within a patch
   int length;
   int count;
   int first;  ///< the first one's place in the patch: what lies outside of the picture adds nothing
 };
-
-/// One tile of output.
-template <int Rows, int Vectors>
-MAQUETTE_NOINLINE void conv2d_tile(const conv2d_call& call, const patch_runs& runs, int pixel,
-                                   int panel) {
-  const int channel = panel * panel_width(call.g.out_channels);
-  tile_sums<Rows, Vectors> sum = {};
-  call.finish.prefetch<Rows, Vectors>(pixel, channel);
-  const std::ptrdiff_t run_of_panel = std::ptrdiff_t{runs.length} * Vectors * simd::width;
-  const float* weights = call.panel(panel) + runs.first * run_of_panel;
-  const float* values = runs.values;
-  for (int run = 0; run < runs.count; ++run) {
-    multiply<Rows, Vectors>(sum, values, runs.to_next_pixel, weights, runs.length);
-    values += runs.to_next_run;
-    weights += run_of_panel;
-  }
-  call.finish(pixel, channel, sum);
-}
 
 /// Patches that lie one behind the other.
 inline patch_runs whole_patches(const conv2d_geometry& g, const float* values) {
@@ -153,20 +133,62 @@ inline patch_runs patches_in_place(const conv2d_call& call, int pixel) {
           first};
 }
 
-/// One tile of output wherever it is: its patches are laid out on the stack, as many at a time as
-/// fit.
-template <int Rows, int Vectors>
-void conv2d_tile_at_sides(const conv2d_call& call, int pixel, int panel, float* gathered) {
-  if constexpr (Rows > 1) {
-    if (Rows * call.g.patch_size() > patch_capacity) {
-      for (int r = 0; r < Rows; ++r)
-        conv2d_tile_at_sides<1, Vectors>(call, pixel + r, panel, gathered);
-      return;
+constexpr int runs_a_tap(const conv2d_geometry& g) {
+  return (g.in_channels + longest_run - 1) / longest_run;
+}
+/// Patches anywhere, tap by tap: a pixel's channels are one run, or a few where they are many.
+inline patch_runs patches_by_taps(const conv2d_geometry& g) {
+  return {nullptr, 0, 0, 0, g.kernel.y * g.kernel.x * runs_a_tap(g), 0};
+}
+/// The upper left corners of so many pixels' patches.
+template <int Rows>
+struct patch_corners {
+  int top[Rows];
+  int left[Rows];
+
+  void find(const conv2d_call& call, int pixel) {
+    for (int r = 0; r < Rows; ++r) {
+      top[r] = (pixel + r) / call.out_width * call.g.stride.y - call.g.padding.y;
+      left[r] = (pixel + r) % call.out_width * call.g.stride.x - call.g.padding.x;
     }
   }
-  float* to = gathered;
-  for (int r = 0; r < Rows; ++r) to = gather_patch(call, pixel + r, to);
-  conv2d_tile<Rows, Vectors>(call, whole_patches(call.g, gathered), pixel, panel);
+
+  /// Where one of `patches_by_taps` lies, and how long it is.
+  int rows_of_tap(const conv2d_call& call, int run, const float* (&row)[Rows]) const {
+    const conv2d_geometry& g = call.g;
+    const int tap = run / runs_a_tap(g);
+    const int channel = run % runs_a_tap(g) * longest_run;
+    for (int r = 0; r < Rows; ++r) {
+      const int y = top[r] + tap / g.kernel.x;
+      const int x = left[r] + tap % g.kernel.x;
+      const bool is_input = y >= 0 && y < g.height && x >= 0 && x < g.width;
+      row[r] = is_input ? call.pixel(y, x) + channel : zeros;
+    }
+    return std::min(longest_run, g.in_channels - channel);
+  }
+};
+
+/// One tile of output.
+template <int Rows, int Vectors>
+MAQUETTE_NOINLINE void conv2d_tile(const conv2d_call& call, const patch_runs& runs, int pixel,
+                                   int panel) {
+  const int channel = panel * panel_width(call.g.out_channels);
+  tile_sums<Rows, Vectors> sum = {};
+  call.finish.prefetch<Rows, Vectors>(pixel, channel);
+  const float* weights =
+      call.panel(panel) + std::ptrdiff_t{runs.first} * runs.length * Vectors * simd::width;
+  const bool by_taps = runs.values == nullptr;
+  patch_corners<Rows> corners;
+  if (by_taps) corners.find(call, pixel);
+  for (int run = 0; run < runs.count; ++run) {
+    const float* row[Rows];
+    for (int r = 0; r < Rows; ++r)
+      row[r] = runs.values + (run * runs.to_next_run + r * runs.to_next_pixel);
+    const int length = by_taps ? corners.rows_of_tap(call, run, row) : runs.length;
+    multiply<Rows, Vectors>(sum, row, weights, length);
+    weights += std::ptrdiff_t{length} * Vectors * simd::width;
+  }
+  call.finish(pixel, channel, sum);
 }
 
 /// Whether so many pixels may be computed from their patches in place.
@@ -211,7 +233,7 @@ inline void conv2d_block(const conv2d_call& call, int block, int first, int last
           const patch_runs runs = patches_in_place(call, begin + row);
           conv2d_tile<Rows, Vectors>(call, runs, begin + row, panel);
         } else {
-          conv2d_tile_at_sides<Rows, Vectors>(call, begin + row, panel, gathered);
+          conv2d_tile<Rows, Vectors>(call, patches_by_taps(call.g), begin + row, panel);
         }
       });
     });
@@ -230,14 +252,10 @@ constexpr std::size_t conv2d_scratch_size(const conv2d_geometry& g) {
 /// by Winograd's algorithm (relative RMS error near 2e-6); all else is a product of pixels and
 /// packed panels of output channels whose patches are read in place. The work is split by the
 /// geometry alone and each value is summed in one order, so that the bits are the same on any
-/// number of threads. A patch that is not a bare pixel may have 8192 values.
+/// number of threads. With a prologue or channels beside a patch may have 8192 values.
 inline void conv2d(const cpu& backend, const conv2d_geometry& g, const float* in,
                    const float* packed, float* out, const fusion& with = {},
                    float* scratch = nullptr) {
-  MAQUETTE_ASSERT(
-      g.patch_size() <= detail::patch_capacity ||
-          (g.is_pointwise() && with.prologue.scale == nullptr && with.beside.in == nullptr),
-      "conv2d: this patch is too large");
   MAQUETTE_ASSERT(with.beside.in == nullptr || (g.is_pointwise() && with.prologue.scale == nullptr),
                   "conv2d: only 1x1 kernels without a prologue may have channels beside");
   const detail::epilogue finish{with, packed, out, g.out_channels};
@@ -247,6 +265,8 @@ inline void conv2d(const cpu& backend, const conv2d_geometry& g, const float* in
   const float* weights = packed + detail::padded_channels(g.out_channels);
   const detail::conv2d_call call{g,       with.prologue, with.beside,   in,
                                  weights, finish,        g.out_width(), g.out_pixels()};
+  MAQUETTE_ASSERT(!call.gathers() || g.patch_size() <= detail::patch_capacity,
+                  "conv2d: this patch is too large for a prologue or channels beside");
   const int a_block = call.pixels_a_block();
   detail::share_out(
       backend, (call.out_pixels + a_block - 1) / a_block, detail::panel_count(g.out_channels),

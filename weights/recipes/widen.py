@@ -1,0 +1,64 @@
+"""Makes a trained Human2D twice as wide without changing what it computes, as a start for a wider training
+(after Net2Net: Chen, Goodfellow and Shlens, 2016).
+
+    python weights/recipes/widen.py --human2d runs/human2d-192 --out runs/human2d-wide-start
+    python weights/recipes/train_human2d.py --features 192 --from runs/human2d-wide-start/checkpoint.pt ...
+
+Every channel becomes two with the same values. A weight w on a channel becomes w (1/2 + d) and w (1/2 - d) on
+its two halves, with another random d for each, so that the halves learn different things from the first step on.
+"""
+import argparse
+from pathlib import Path
+
+import torch
+
+from networks import Human2D
+from saving import write_whole
+from training import read_checkpoint
+
+HEADS = ("heatmaps", "silhouette")
+MERGES = ("merge_heatmaps", "merge_silhouette")
+
+
+def widened(name, tensor, generator):
+    """One parameter of the wider network. Joints, the silhouette's two channels and colours stay as many."""
+    layer = name.split(".")[-2]
+    if tensor.ndim == 0:
+        return tensor
+    if layer not in HEADS:
+        tensor = torch.cat([tensor, tensor])
+    if tensor.ndim == 4 and layer not in MERGES and name != "stem.conv.weight":
+        difference = torch.rand(tensor.shape, generator=generator) - 0.5
+        tensor = torch.cat([tensor * (0.5 + difference), tensor * (0.5 - difference)], 1)
+    return tensor
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--human2d", required=True, help="folder of the trained run")
+    parser.add_argument("--out", required=True, help="folder that gets the wider checkpoint.pt")
+    parser.add_argument("--seed", type=int, default=0)
+    arguments = parser.parse_args()
+    state = read_checkpoint(Path(arguments.human2d) / "checkpoint.pt", "averaged", "architecture")
+    generator = torch.Generator().manual_seed(arguments.seed)
+    architecture = {**state["architecture"], "features": 2 * state["architecture"]["features"]}
+    tensors = {name: widened(name, tensor, generator) for name, tensor in state["averaged"].items()}
+
+    narrow, wide = Human2D(**state["architecture"]).eval(), Human2D(**architecture).eval()
+    narrow.load_state_dict(state["averaged"])
+    wide.load_state_dict(tensors)
+    picture = torch.rand(1, 3, 128, 128, generator=generator) - 0.5
+    with torch.no_grad():
+        for old, new in zip(narrow(picture)[-1], wide(picture)[-1]):
+            off = (old - new).abs().max().item()
+            if not off < 1e-3 * old.abs().max().item():
+                raise SystemExit(f"the wider network's outputs are off by {off}; nothing was written.")
+    out = Path(arguments.out)
+    out.mkdir(parents=True, exist_ok=True)
+    write_whole(out / "checkpoint.pt",
+                lambda file: torch.save(dict(model=tensors, averaged=tensors, architecture=architecture), file))
+    print(f"{out / 'checkpoint.pt'}: {architecture}")
+
+
+if __name__ == "__main__":
+    main()
