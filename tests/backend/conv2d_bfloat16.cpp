@@ -38,6 +38,18 @@ floats found_by_winograd(const convolution& one, const cpu& backend = {}) {
   return found_with(one, one.in.data(), one.with(), backend, scratch.data());
 }
 
+/// That `find(convolution, backend)` gives the same bits on any number of threads.
+template <class Find>
+void check_threads(const convolution& one, const Find& find) {
+  static thread_pool two(2);
+  static thread_pool five(5);
+  static thread_pool forty(40);
+  const floats alone = find(one, cpu{});
+  CHECK(alone == find(one, cpu{two}));
+  CHECK(alone == find(one, cpu{five}));
+  CHECK(alone == find(one, cpu{forty}));
+}
+
 template <class Visit>
 void for_each_winograd_geometry(Visit&& visit) {
   for (const int in : {16, 24, 38, 128})
@@ -161,15 +173,8 @@ TEST_CASE("conv2d_bfloat16 of other values, behind a prologue, is off by what ro
 
 TEST_CASE(
     "conv2d_bfloat16 has the same bits on 1, 2 and 5 threads, and on more than it has work for") {
-  thread_pool two(2);
-  thread_pool five(5);
-  thread_pool forty(40);
-  for_each_pointwise_geometry([&](const conv2d_geometry& g) {
-    const convolution one{g, true, true, true};
-    const floats alone = found(one);
-    CHECK(alone == found(one, cpu{two}));
-    CHECK(alone == found(one, cpu{five}));
-    CHECK(alone == found(one, cpu{forty}));
+  for_each_pointwise_geometry([](const conv2d_geometry& g) {
+    check_threads({g, true, true, true}, found);
   });
 }
 
@@ -214,14 +219,35 @@ TEST_CASE("conv2d_bfloat16 by Winograd's algorithm is near the reference's convo
 }
 
 TEST_CASE("conv2d_bfloat16 by Winograd's algorithm has the same bits on any number of threads") {
-  thread_pool two(2);
-  thread_pool forty(40);
-  for_each_winograd_geometry([&](const conv2d_geometry& g) {
-    const convolution one{g, false, true, true};
-    const floats alone = found_by_winograd(one);
-    CHECK(alone == found_by_winograd(one, cpu{two}));
-    CHECK(alone == found_by_winograd(one, cpu{forty}));
+  for_each_winograd_geometry([](const conv2d_geometry& g) {
+    check_threads({g, false, true, true}, found_by_winograd);
   });
+}
+
+TEST_CASE("by Winograd's algorithm NaN and infinity reach their tiles' outputs and no others") {
+  const conv2d_geometry g{.in_channels = 16,
+                          .out_channels = 33,
+                          .height = 12,
+                          .width = 16,
+                          .kernel = {3, 3},
+                          .padding = {1, 1}};
+  for (const float value : {std::numeric_limits<float>::quiet_NaN(), HUGE_VALF, -HUGE_VALF}) {
+    convolution one{g};
+    const floats before = found_by_winograd(one);
+    // Row 5, column 6: inside of one tile of 4 x 4, and beyond what its neighbours see.
+    one.in[static_cast<std::size_t>((5 * g.width + 6) * g.in_channels + 3)] = value;
+    const floats out = found_by_winograd(one);
+    for (int i = 0; i < g.out_pixels() * g.out_channels; ++i) {
+      const auto index = static_cast<std::size_t>(i);
+      const int y = i / g.out_channels / g.width;
+      const int x = i / g.out_channels % g.width;
+      if (y / 4 == 1 && x / 4 == 1) {
+        if (sees(g, y, x, {5, 6})) CHECK(!std::isfinite(out[index]));
+      } else {
+        CHECK(out[index] == before[index]);
+      }
+    }
+  }
 }
 
 TEST_CASE("an odd number of channels has no Winograd's algorithm in bfloat16, and needs none") {
@@ -238,13 +264,8 @@ TEST_CASE("an odd number of channels has no Winograd's algorithm in bfloat16, an
 }
 
 TEST_CASE("conv2d_bfloat16 of several taps has the same bits on any number of threads") {
-  thread_pool two(2);
-  thread_pool forty(40);
-  for_each_geometry_of_taps([&](const conv2d_geometry& g) {
-    const convolution one{g, false, true, true};
-    const floats alone = found(one);
-    CHECK(alone == found(one, cpu{two}));
-    CHECK(alone == found(one, cpu{forty}));
+  for_each_geometry_of_taps([](const conv2d_geometry& g) {
+    check_threads({g, false, true, true}, found);
   });
 }
 

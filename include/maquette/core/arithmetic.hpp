@@ -9,9 +9,8 @@ enum class arithmetic {
   float32,
   /// Float by packed products alone: the least memory, at about half the speed.
   float32_small,
-  /// All kernels but the heads' multiply bfloat16 and add in float, 3x3 ones by Winograd's
-  /// algorithm
-  /// too. Fast where the processor has AVX512_BF16, slow where it has not.
+  /// All kernels but the heads' multiply bfloat16 and add in float, by Winograd's algorithm too.
+  /// Fast where the processor has AVX512_BF16, slow where it has not.
   bfloat16,
   /// 1x1 kernels multiply whole numbers of eight bits, scaled by pixel and by output channel; all
   /// else as `bfloat16` where the processor has AVX512_BF16, as `float32` where it has not. Fast
