@@ -25,6 +25,7 @@
 #include "maquette/io/image.hpp"
 #include "maquette/io/mesh.hpp"
 #include "maquette/io/obj.hpp"
+#include "maquette/io/png_writer.hpp"
 #include "pictures.hpp"
 
 /// A folder that appears under its name only when everything in it has been written.

@@ -19,6 +19,7 @@
 #include "../../examples/thread_pool.hpp"
 #include "maquette/estimator.hpp"
 #include "maquette/io/image.hpp"
+#include "maquette/io/png_writer.hpp"
 
 using namespace maquette;
 

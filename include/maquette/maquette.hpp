@@ -8,4 +8,5 @@
 #include "maquette/io/image.hpp"
 #include "maquette/io/obj.hpp"
 #include "maquette/io/ply.hpp"
+#include "maquette/io/png_writer.hpp"
 #include "maquette/render/shading.hpp"

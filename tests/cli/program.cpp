@@ -20,6 +20,8 @@
 #include "maquette/io/file.hpp"
 #include "maquette/io/image.hpp"
 #include "maquette/io/npz.hpp"
+#include "maquette/io/npz_writer.hpp"
+#include "maquette/io/png_writer.hpp"
 
 namespace fs = std::filesystem;
 using namespace maquette;

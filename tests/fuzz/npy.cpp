@@ -3,6 +3,8 @@
 
 #include <cstdlib>
 
+#include "maquette/io/npy_writer.hpp"
+
 /// Whatever numbers are accepted must survive being written and read again.
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   const auto array = maquette::decode_npy(std::as_bytes(std::span(data, size)));

@@ -3,6 +3,8 @@
 
 #include <cstdlib>
 
+#include "maquette/io/safetensors_writer.hpp"
+
 /// Whatever is accepted must survive being written and read again.
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   const auto file = maquette::safetensors::parse(std::as_bytes(std::span(data, size)));

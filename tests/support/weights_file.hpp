@@ -10,6 +10,7 @@
 
 #include "maquette/estimator/weights.hpp"
 #include "maquette/io/safetensors.hpp"
+#include "maquette/io/safetensors_writer.hpp"
 #include "maquette/model/human2d_sizes.hpp"
 #include "synthetic.hpp"
 

@@ -10,6 +10,7 @@
 #include <limits>
 
 #include "io_support.hpp"
+#include "maquette/io/png_writer.hpp"
 #include "mutate.hpp"
 
 using namespace maquette;

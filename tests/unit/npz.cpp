@@ -9,6 +9,7 @@
 #include <numeric>
 
 #include "io_support.hpp"
+#include "maquette/io/npz_writer.hpp"
 #include "mutate.hpp"
 
 using namespace maquette;

@@ -7,6 +7,7 @@
 #include <limits>
 
 #include "io_support.hpp"
+#include "maquette/io/safetensors_writer.hpp"
 #include "mutate.hpp"
 
 using namespace maquette;

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
+#include <memory>
 #include <optional>
 #include <string>
 #include <utility>
-#include <variant>
 
 #include "maquette/core/assert.hpp"
 
@@ -26,19 +26,33 @@ struct error {
 template <class T>
 class [[nodiscard]] result {
  public:
-  result(T value) : state_(std::in_place_index<0>, std::move(value)) {}
-  result(maquette::error e) : state_(std::in_place_index<1>, std::move(e)) {}
+  result(T value) : has_value_(true), value_(std::move(value)) {}
+  result(maquette::error e) : has_value_(false), error_(std::move(e)) {}
+  result(result&& other) noexcept : has_value_(other.has_value_) {
+    if (has_value_) {
+      std::construct_at(&value_, std::move(other.value_));
+    } else {
+      std::construct_at(&error_, std::move(other.error_));
+    }
+  }
+  ~result() {
+    if (has_value_) {
+      std::destroy_at(&value_);
+    } else {
+      std::destroy_at(&error_);
+    }
+  }
 
-  bool has_value() const { return state_.index() == 0; }
-  explicit operator bool() const { return has_value(); }
+  bool has_value() const { return has_value_; }
+  explicit operator bool() const { return has_value_; }
 
   T& value() & {
     MAQUETTE_ASSERT(has_value(), "result::value of a failed result");
-    return *std::get_if<0>(&state_);
+    return value_;
   }
   const T& value() const& {
     MAQUETTE_ASSERT(has_value(), "result::value of a failed result");
-    return *std::get_if<0>(&state_);
+    return value_;
   }
   T&& value() && { return std::move(value()); }
   T& operator*() & { return value(); }
@@ -49,11 +63,16 @@ class [[nodiscard]] result {
 
   const maquette::error& error() const {
     MAQUETTE_ASSERT(!has_value(), "result::error of a successful result");
-    return *std::get_if<1>(&state_);
+    return error_;
   }
 
  private:
-  std::variant<T, maquette::error> state_;
+  // A union of our own: a std::variant of each type takes programs a second to compile.
+  bool has_value_;
+  union {
+    T value_;
+    maquette::error error_;
+  };
 };
 
 /// Success without a value, or the reason of the failure.

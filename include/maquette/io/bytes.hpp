@@ -3,7 +3,10 @@
 #include <bit>
 #include <concepts>
 #include <cstddef>
+#include <cstdint>
+#include <cstdlib>
 #include <cstring>
+#include <memory>
 #include <optional>
 #include <span>
 #include <string_view>
@@ -60,5 +63,11 @@ inline std::optional<std::size_t> checked_product(std::size_t a, std::size_t b) 
   if (b != 0 && a > static_cast<std::size_t>(-1) / b) return std::nullopt;
   return a * b;
 }
+
+/// Bytes from malloc, as C libraries hand them out.
+struct free_memory {
+  void operator()(void* memory) const { std::free(memory); }
+};
+using c_bytes = std::unique_ptr<std::uint8_t[], free_memory>;
 
 }  // namespace maquette::detail

@@ -49,7 +49,7 @@ inline void* stb_reallocate(void* memory, std::size_t size) {
 #pragma GCC diagnostic ignored "-Wcast-qual"
 #endif
 #if defined(__GNUC__) && !defined(__clang__)
-// At -O3 GCC takes twice as long over these two files; JPEG is read as fast, PNG 8 % slower.
+// At -O3 GCC takes twice as long over this file; JPEG is read as fast, PNG 8 % slower.
 #pragma GCC push_options
 #pragma GCC optimize("O2")
 #endif
@@ -64,11 +64,6 @@ inline void* stb_reallocate(void* memory, std::size_t size) {
 #define STBI_FREE(memory) std::free(memory)
 #include <stb_image.h>
 #undef STB_IMAGE_IMPLEMENTATION
-#define STB_IMAGE_WRITE_STATIC
-#define STB_IMAGE_WRITE_IMPLEMENTATION
-#define STBI_WRITE_NO_STDIO
-#include <stb_image_write.h>
-#undef STB_IMAGE_WRITE_IMPLEMENTATION
 #if defined(__GNUC__) && !defined(__clang__)
 #pragma GCC pop_options
 #endif
@@ -85,11 +80,6 @@ struct image_limits {
 };
 
 namespace detail {
-
-struct free_memory {
-  void operator()(void* memory) const { std::free(memory); }
-};
-using c_bytes = std::unique_ptr<std::uint8_t[], free_memory>;
 
 /// How large a picture says it is.
 struct picture_size {
@@ -308,35 +298,6 @@ inline result<image> read_image(const std::string& path, const image_limits& lim
   const result<mapped_file> file = mapped_file::open(path);
   if (!file) return file.error();
   return decode_image(file->bytes(), path, limits);
-}
-
-/// Writes 8-bit samples [height, width, channels] as a PNG file, whole or not at all; one channel
-/// is grey, three are RGB.
-///
-/// Errors: mismatch (sizes that do not agree), unwritable.
-inline result<void> write_png(const std::string& path, std::int32_t width, std::int32_t height,
-                              std::int32_t channels, std::span<const std::uint8_t> samples) {
-  if (width < 1 || height < 1 || (channels != 1 && channels != 3) ||
-      samples.size() / static_cast<std::size_t>(width) / static_cast<std::size_t>(height) !=
-          static_cast<std::size_t>(channels) ||
-      samples.size() % (static_cast<std::size_t>(width) * static_cast<std::size_t>(height)) != 0)
-    return error{errc::mismatch, path + ": expected " + std::to_string(width) + " x " +
-                                     std::to_string(height) + " x " + std::to_string(channels) +
-                                     " samples, found " + std::to_string(samples.size())};
-  if (samples.size() > std::size_t{1} << 30)
-    return error{errc::unsupported, path + ": a PNG picture of more than 1 GiB is not written"};
-  int size = 0;
-  const detail::c_bytes encoded(
-      ::stbi_write_png_to_mem(samples.data(), width * channels, width, height, channels, &size));
-  if (!encoded) return error{errc::unwritable, path + ": out of memory for the PNG picture"};
-  return write_file(path, std::as_bytes(std::span(encoded.get(), static_cast<std::size_t>(size))));
-}
-
-/// Writes a picture as an RGB PNG file, whole or not at all.
-///
-/// Errors: mismatch, unwritable.
-inline result<void> write_png(const std::string& path, const image& picture) {
-  return write_png(path, picture.width, picture.height, 3, picture.pixels);
 }
 
 }  // namespace maquette

@@ -15,6 +15,7 @@
 #include "maquette/core/result.hpp"
 #include "maquette/core/tensor.hpp"
 #include "maquette/io/bytes.hpp"
+#include "maquette/io/directory.hpp"
 #include "maquette/io/dtype.hpp"
 #include "maquette/io/file.hpp"
 #include "maquette/io/json.hpp"
@@ -60,16 +61,6 @@ inline std::string_view safetensors_type(dtype type) {
   return {};
 }
 
-/// Names sorted, so that a tensor is found by bisection and a duplicate lies beside its twin.
-[[gnu::cold]] inline std::vector<std::size_t> order_by_name(
-    std::span<const safetensors_entry> entries) {
-  std::vector<std::size_t> order(entries.size());
-  for (std::size_t i = 0; i < order.size(); ++i) order[i] = i;
-  std::sort(order.begin(), order.end(),
-            [&](std::size_t a, std::size_t b) { return entries[a].name < entries[b].name; });
-  return order;
-}
-
 }  // namespace detail
 
 /// The tensors and the metadata of one safetensors file, checked in full before they are handed
@@ -110,19 +101,13 @@ class safetensors {
 
   /// The tensor of that name, or null.
   const safetensors_entry* find(std::string_view name) const {
-    const auto at = std::lower_bound(
-        order_.begin(), order_.end(), name,
-        [&](std::size_t index, std::string_view wanted) { return entries_[index].name < wanted; });
-    return at != order_.end() && entries_[*at].name == name ? &entries_[*at] : nullptr;
+    const auto at =
+        std::find_if(entries_.begin(), entries_.end(),
+                     [&](const safetensors_entry& entry) { return entry.name == name; });
+    return at != entries_.end() ? &*at : nullptr;
   }
 
  private:
-  struct extent {
-    std::int64_t begin = 0;
-    std::int64_t end = 0;
-    std::size_t entry = 0;
-  };
-
   error malformed(const std::string& what) const {
     return {errc::malformed, origin_ + ": " + what};
   }
@@ -145,7 +130,7 @@ class safetensors {
       return malformed("the header does not begin with '{'");
 
     detail::json_cursor json({reinterpret_cast<const char*>(header.data()), header.size()});
-    std::vector<extent> extents;
+    std::vector<detail::byte_range> ranges;
     bool has_metadata = false;
     json.consume('{');
     if (!json.consume('}')) {
@@ -156,14 +141,14 @@ class safetensors {
           if (has_metadata) return malformed("__metadata__ occurs twice");
           has_metadata = true;
           if (result<void> read = read_metadata(json); !read) return read;
-        } else if (result<void> read = read_entry(json, std::move(name), extents); !read) {
+        } else if (result<void> read = read_entry(json, std::move(name), ranges); !read) {
           return read;
         }
       } while (json.consume(','));
       if (!json.consume('}')) return broken_header(json);
     }
     if (!json.at_end()) return broken_header(json);
-    return place(extents, data);
+    return place(ranges, data);
   }
 
   error broken_header(const detail::json_cursor& json) const {
@@ -186,9 +171,9 @@ class safetensors {
   }
 
   [[gnu::cold]] result<void> read_entry(detail::json_cursor& json, std::string name,
-                                        std::vector<extent>& extents) {
+                                        std::vector<detail::byte_range>& ranges) {
     safetensors_entry entry;
-    extent place;
+    std::int64_t begin = 0, end = 0;
     bool has_type = false, has_shape = false, has_offsets = false;
     std::string key, type;
     if (!json.consume('{')) return broken_header(json);
@@ -213,8 +198,8 @@ class safetensors {
         }
       } else if (key == "data_offsets" && !has_offsets) {
         has_offsets = true;
-        if (!json.consume('[') || !json.integer(place.begin) || !json.consume(',') ||
-            !json.integer(place.end) || !json.consume(']'))
+        if (!json.consume('[') || !json.integer(begin) || !json.consume(',') ||
+            !json.integer(end) || !json.consume(']'))
           return broken_header(json);
       } else {
         return malformed("tensor '" + name + "': the key '" + key + "' is unknown or occurs twice");
@@ -230,33 +215,31 @@ class safetensors {
                    origin_ + ": tensor '" + name + "': the element type '" + type + "' is unknown"};
     const auto count = detail::element_count(entry.shape);
     const auto size = count ? detail::checked_product(*count, dtype_size(*known)) : std::nullopt;
-    if (!size || place.end < place.begin ||
-        static_cast<std::uint64_t>(place.end - place.begin) != *size)
+    if (!size || begin < 0 || end < begin || static_cast<std::uint64_t>(end - begin) != *size)
       return malformed("tensor '" + name + "': shape " + detail::to_string(entry.shape) + " of " +
-                       type + " does not fill the bytes " + std::to_string(place.begin) + " to " +
-                       std::to_string(place.end));
+                       type + " does not fill the bytes " + std::to_string(begin) + " to " +
+                       std::to_string(end));
     entry.name = std::move(name);
     entry.type = *known;
-    place.entry = entries_.size();
+    ranges.push_back(
+        {static_cast<std::uint64_t>(begin), static_cast<std::uint64_t>(end), entries_.size()});
     entries_.push_back(std::move(entry));
-    extents.push_back(place);
     return {};
   }
 
   /// Gives each entry its bytes, if together they are exactly the data section.
-  [[gnu::cold]] result<void> place(std::vector<extent>& extents, std::span<const std::byte> data) {
-    std::sort(extents.begin(), extents.end(), [](const extent& a, const extent& b) {
-      return std::pair(a.begin, a.end) < std::pair(b.begin, b.end);
-    });
+  [[gnu::cold]] result<void> place(std::vector<detail::byte_range>& ranges,
+                                   std::span<const std::byte> data) {
+    detail::sort_by_place(ranges);
     std::vector<safetensors_entry> placed;
-    placed.reserve(extents.size());
+    placed.reserve(ranges.size());
     std::uint64_t end = 0;
-    for (const extent& at : extents) {
-      safetensors_entry& entry = entries_[at.entry];
-      if (static_cast<std::uint64_t>(at.begin) != end)
+    for (const detail::byte_range& at : ranges) {
+      safetensors_entry& entry = entries_[at.part];
+      if (at.begin != end)
         return malformed("tensor '" + entry.name + "': expected to begin at byte " +
                          std::to_string(end) + " of the data, found " + std::to_string(at.begin));
-      end = static_cast<std::uint64_t>(at.end);
+      end = at.end;
       if (end > data.size())
         return malformed("tensor '" + entry.name + "': ends at byte " + std::to_string(end) +
                          " of the data, of which there are " + std::to_string(data.size()));
@@ -268,17 +251,16 @@ class safetensors {
       return malformed("expected " + std::to_string(end) + " bytes of data, found " +
                        std::to_string(data.size()));
     entries_ = std::move(placed);
-    order_ = detail::order_by_name(entries_);
-    for (std::size_t i = 1; i < order_.size(); ++i)
-      if (entries_[order_[i]].name == entries_[order_[i - 1]].name)
-        return malformed("tensor '" + entries_[order_[i]].name + "' occurs twice");
+    std::vector<std::string_view> names;
+    for (const safetensors_entry& entry : entries_) names.emplace_back(entry.name);
+    if (const auto twin = detail::repeated_name(std::move(names)))
+      return malformed("tensor '" + std::string(*twin) + "' occurs twice");
     return {};
   }
 
   std::string origin_;
   std::optional<mapped_file> file_;
   std::vector<safetensors_entry> entries_;
-  std::vector<std::size_t> order_;
   safetensors_metadata metadata_;
 };
 
@@ -323,88 +305,5 @@ class float_tensors {
   std::vector<named_tensor> tensors_;
   std::vector<std::unique_ptr<float[]>> owned_;
 };
-
-/// The bytes of a safetensors file.
-///
-/// The same tensors give the same bytes in whatever order they come: widest elements first, then by
-/// name, so that each is aligned for its type; the header is padded with spaces to 64 bytes.
-/// Errors: mismatch (a name twice or reserved, bytes that do not fill the shape).
-inline result<std::vector<std::byte>> encode_safetensors(
-    std::span<const safetensors_entry> entries, const safetensors_metadata& metadata = {}) {
-  std::vector<std::size_t> order = detail::order_by_name(entries);
-  for (std::size_t i = 0; i < order.size(); ++i) {
-    const safetensors_entry& entry = entries[order[i]];
-    if (entry.name == detail::safetensors_metadata_key ||
-        (i != 0 && entry.name == entries[order[i - 1]].name))
-      return error{errc::mismatch, "tensor '" + entry.name + "': the name is taken"};
-    const auto count = detail::element_count(entry.shape);
-    const auto size =
-        count ? detail::checked_product(*count, dtype_size(entry.type)) : std::nullopt;
-    if (!size || *size != entry.bytes.size())
-      return error{errc::mismatch, "tensor '" + entry.name + "': shape " +
-                                       detail::to_string(entry.shape) + " does not fill " +
-                                       std::to_string(entry.bytes.size()) + " bytes"};
-  }
-  std::stable_sort(order.begin(), order.end(), [&](std::size_t a, std::size_t b) {
-    return dtype_size(entries[a].type) > dtype_size(entries[b].type);
-  });
-
-  std::string header = "{";
-  if (!metadata.empty()) {
-    detail::append_json_string(header, detail::safetensors_metadata_key);
-    header += ":{";
-    for (const auto& [key, value] : metadata) {
-      if (header.back() != '{') header += ',';
-      detail::append_json_string(header, key);
-      header += ':';
-      detail::append_json_string(header, value);
-    }
-    header += '}';
-  }
-  std::size_t offset = 0;
-  for (const std::size_t index : order) {
-    const safetensors_entry& entry = entries[index];
-    if (header.size() > 1) header += ',';
-    detail::append_json_string(header, entry.name);
-    header += ":{\"dtype\":";
-    detail::append_json_string(header, detail::safetensors_type(entry.type));
-    header += ",\"shape\":[";
-    for (std::size_t axis = 0; axis < entry.shape.rank(); ++axis) {
-      if (axis > 0) header += ',';
-      header += std::to_string(entry.shape[axis]);
-    }
-    header += "],\"data_offsets\":[" + std::to_string(offset);
-    offset += entry.bytes.size();
-    header += "," + std::to_string(offset) + "]}";
-  }
-  header += '}';
-  header.append((64 - (8 + header.size()) % 64) % 64, ' ');
-  if (header.size() > detail::safetensors_header_limit)
-    return error{errc::unsupported,
-                 "a safetensors header of more than 16 MB would not be read back"};
-
-  std::vector<std::byte> bytes;
-  bytes.reserve(8 + header.size() + offset);
-  detail::store(bytes, static_cast<std::uint64_t>(header.size()));
-  detail::append(bytes, std::string_view(header));
-  for (const std::size_t index : order) detail::append(bytes, entries[index].bytes);
-  return bytes;
-}
-
-/// A float32 tensor as an entry to be written; both borrow the same memory.
-inline safetensors_entry to_entry(const named_tensor& tensor) {
-  return {std::string(tensor.name), dtype::f32, tensor.shape, std::as_bytes(tensor.values)};
-}
-
-/// Writes a safetensors file whole or not at all.
-///
-/// Errors: those of `encode_safetensors`; unwritable.
-inline result<void> write_safetensors(const std::string& path,
-                                      std::span<const safetensors_entry> entries,
-                                      const safetensors_metadata& metadata = {}) {
-  const result<std::vector<std::byte>> bytes = encode_safetensors(entries, metadata);
-  if (!bytes) return error{bytes.error().code, path + ": " + bytes.error().message};
-  return write_file(path, *bytes);
-}
 
 }  // namespace maquette

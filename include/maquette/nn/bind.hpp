@@ -2,6 +2,7 @@
 #pragma once
 #include <cmath>
 #include <cstddef>
+#include <functional>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -26,62 +27,66 @@ namespace detail {
   return text + ']';
 }
 
-/// What binding found wrong, one sentence a problem.
-struct complaints {
-  std::size_t count = 0;
-  std::string text;
-
-  void add(const std::string& sentence) {
-    ++count;
-    text += (text.empty() ? "" : "\n") + sentence;
-  }
-};
-
 /// Bookkeeping of PyTorch's batch norm that takes no part in the network.
 inline bool is_bookkeeping(std::string_view name) { return name.ends_with(".num_batches_tracked"); }
 
-/// Complains about the first value that no network can have learnt.
-[[gnu::cold]] inline void check_values(const named_tensor& tensor, complaints& problems) {
-  const bool is_variance = tensor.name.ends_with("running_var");
-  for (std::size_t i = 0; i < tensor.values.size(); ++i) {
-    const float value = tensor.values[i];
-    if (std::isfinite(value) && !(is_variance && value < 0)) continue;
-    problems.add("The tensor " + std::string(tensor.name) + " holds " + std::to_string(value) +
-                 " at index " + std::to_string(i) + " where a " +
-                 (is_variance ? "variance" : "finite number") + " was expected.");
-    return;
-  }
-}
+/// Points parameters at the tensors of their names, and collects what is wrong with them, one
+/// sentence a problem.
+class parameter_binder {
+ public:
+  explicit parameter_binder(tensor_source tensors)
+      : tensors_(tensors), used_(tensors.size(), false) {}
 
-/// Points a layer's parameter at the tensor of its name, or says why not.
-[[gnu::cold]] inline void bind_parameter(const std::string& name, parameter_slot to,
-                                         tensor_source from, std::vector<bool>& used,
-                                         complaints& problems) {
-  for (std::size_t i = 0; i < from.size(); ++i) {
-    if (from[i].name != name) continue;
-    used[i] = true;
-    if (from[i].shape != to.shape || from[i].values.size() != to.size) {
-      problems.add("The tensor " + name + " has the shape " + text_of(from[i].shape) + " where " +
-                   text_of(to.shape) + " was expected.");
+  /// Points one parameter at the tensor of its name, or says why not.
+  [[gnu::cold]] void operator()(const std::string& name, parameter_slot to) {
+    for (std::size_t i = 0; i < tensors_.size(); ++i) {
+      if (tensors_[i].name != name) continue;
+      used_[i] = true;
+      if (tensors_[i].shape != to.shape || tensors_[i].values.size() != to.size)
+        return complain("The tensor " + name + " has the shape " + text_of(tensors_[i].shape) +
+                        " where " + text_of(to.shape) + " was expected.");
+      check_values(tensors_[i]);
+      to.data = tensors_[i].values.data();
       return;
     }
-    check_values(from[i], problems);
-    to.data = from[i].values.data();
-    return;
+    complain("The tensor " + name + " of shape " + text_of(to.shape) + " is missing.");
   }
-  problems.add("The tensor " + name + " of shape " + text_of(to.shape) + " is missing.");
-}
 
-/// Complains about the tensors behind the prefix that no parameter used.
-[[gnu::cold]] inline void check_left_over(tensor_source tensors, const std::vector<bool>& used,
-                                          std::string_view prefix, complaints& problems) {
-  for (std::size_t i = 0; i < tensors.size(); ++i) {
-    const std::string_view name = tensors[i].name;
-    if (used[i] || !name.starts_with(prefix) || is_bookkeeping(name)) continue;
-    problems.add("The tensor " + std::string(name) + " of shape " + text_of(tensors[i].shape) +
-                 " has no place in the network.");
+  /// What is wrong, with the tensors behind the prefix that no parameter used.
+  [[gnu::cold]] result<void> finish(std::string_view prefix) {
+    for (std::size_t i = 0; i < tensors_.size(); ++i) {
+      const std::string_view name = tensors_[i].name;
+      if (used_[i] || !name.starts_with(prefix) || is_bookkeeping(name)) continue;
+      complain("The tensor " + std::string(name) + " of shape " + text_of(tensors_[i].shape) +
+               " has no place in the network.");
+    }
+    if (problems_.empty()) return {};
+    return error{errc::mismatch, std::move(problems_)};
   }
-}
+
+ private:
+  /// Complains about the first value that no network can have learnt.
+  [[gnu::cold]] void check_values(const named_tensor& tensor) {
+    const bool is_variance = tensor.name.ends_with("running_var");
+    for (std::size_t i = 0; i < tensor.values.size(); ++i) {
+      const float value = tensor.values[i];
+      if (std::isfinite(value) && !(is_variance && value < 0)) continue;
+      return complain("The tensor " + std::string(tensor.name) + " holds " + std::to_string(value) +
+                      " at index " + std::to_string(i) + " where a " +
+                      (is_variance ? "variance" : "finite number") + " was expected.");
+    }
+  }
+  [[gnu::cold]] void complain(const std::string& sentence) {
+    problems_ += (problems_.empty() ? "" : "\n") + sentence;
+  }
+
+  tensor_source tensors_;
+  std::vector<bool> used_;
+  std::string problems_;
+};
+
+/// A prepared network needs its tensors no more.
+inline void let_go(const std::string&, parameter_slot slot) { slot.data = nullptr; }
 
 }  // namespace detail
 
@@ -114,8 +119,7 @@ class bound {
     memory_ = buffer(counting.bytes());
     packer writing(memory_.bytes());
     pack_layers(network_, writing);
-    for_each_parameter(network_,
-                       [](const std::string&, parameter_slot slot) { slot.data = nullptr; });
+    for_each_parameter(network_, detail::let_go);
   }
 
   Network network_;
@@ -131,16 +135,9 @@ class bound {
 template <class Network>
 result<bound<Network>> bind(tensor_source tensors, std::string_view prefix = {}) {
   Network network;
-  detail::complaints problems;
-  std::vector<bool> used(tensors.size(), false);
-  for_each_parameter(
-      network,
-      [&](const std::string& name, parameter_slot to) {
-        detail::bind_parameter(name, to, tensors, used, problems);
-      },
-      std::string(prefix));
-  detail::check_left_over(tensors, used, prefix, problems);
-  if (problems.count > 0) return error{errc::mismatch, std::move(problems.text)};
+  detail::parameter_binder binder(tensors);
+  for_each_parameter(network, std::ref(binder), std::string(prefix));
+  if (result<void> bound_all = binder.finish(prefix); !bound_all) return bound_all.error();
   return bound<Network>(std::move(network));
 }
 

@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
+#include <cstddef>
+
 #include "maquette/core/arithmetic.hpp"
 #include "maquette/core/simd.hpp"
 #include "maquette/kernel/conv2d.hpp"
@@ -89,22 +91,16 @@ struct conv2d {
     }
   }
 
-  [[gnu::cold]] void pack_with(packer& to, const kernel::batch_norm_parameters* norm) {
-    if constexpr (products == arithmetic::bfloat16) {
-      pack_by(to, norm, kernel::conv2d_bfloat16_packed_size, kernel::conv2d_bfloat16_pack);
-    } else if constexpr (products == arithmetic::int8) {
-      pack_by(to, norm, kernel::conv2d_int8_packed_size, kernel::conv2d_int8_pack);
-    } else {
-      pack_by(to, norm, kernel::conv2d_packed_size, kernel::conv2d_pack);
-    }
-  }
-  [[gnu::cold]] void pack_by(packer& to, const kernel::batch_norm_parameters* norm,
-                             const auto& packed_size, const auto& lay_out) {
+  void pack_with(packer& to, const kernel::batch_norm_parameters* norm) {
     constexpr kernel::conv2d_geometry any = geometry(Kernel, Kernel);
-    float* memory = to.take(packed_size(any));
-    if (memory == nullptr) return;
-    lay_out(any, weight.data, bias.data, norm, memory);
-    packed = memory;
+    packed = detail::pack_convolution(to, layout(), any, weight.data, bias.data, norm);
+  }
+  static constexpr detail::convolution_layout layout() {
+    if constexpr (products == arithmetic::bfloat16)
+      return {kernel::conv2d_bfloat16_packed_size, kernel::conv2d_bfloat16_pack};
+    if constexpr (products == arithmetic::int8)
+      return {kernel::conv2d_int8_packed_size, kernel::conv2d_int8_pack};
+    return {kernel::conv2d_packed_size, kernel::conv2d_pack};
   }
 };
 

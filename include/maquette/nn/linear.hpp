@@ -41,12 +41,10 @@ struct linear {
   }
 
  private:
-  [[gnu::cold]] void pack_with(packer& to, const kernel::batch_norm_parameters* norm) {
+  void pack_with(packer& to, const kernel::batch_norm_parameters* norm) {
     constexpr kernel::conv2d_geometry geometry = kernel::linear_geometry(In, Out);
-    float* memory = to.take(kernel::conv2d_packed_size(geometry));
-    if (memory == nullptr) return;
-    kernel::conv2d_pack(geometry, weight.data, bias.data, norm, memory);
-    packed = memory;
+    packed = detail::pack_convolution(to, {kernel::conv2d_packed_size, kernel::conv2d_pack},
+                                      geometry, weight.data, bias.data, norm);
   }
 };
 

@@ -4,6 +4,7 @@
 #include <span>
 
 #include "maquette/core/arena.hpp"
+#include "maquette/kernel/conv2d_pack.hpp"
 
 namespace maquette::nn {
 
@@ -27,5 +28,26 @@ class packer {
   std::byte* memory_ = nullptr;
   std::size_t bytes_ = 0;
 };
+
+namespace detail {
+
+/// How weights lie for the kernels of one arithmetic.
+struct convolution_layout {
+  std::size_t (*size)(const kernel::conv2d_geometry&);
+  void (*write)(const kernel::conv2d_geometry&, const float* weight, const float* bias,
+                const kernel::batch_norm_parameters*, float* packed);
+};
+
+/// Prepared weights; null while the packer counts.
+[[gnu::cold]] inline const float* pack_convolution(packer& to, const convolution_layout& layout,
+                                                   const kernel::conv2d_geometry& geometry,
+                                                   const float* weight, const float* bias,
+                                                   const kernel::batch_norm_parameters* norm) {
+  float* packed = to.take(layout.size(geometry));
+  if (packed != nullptr) layout.write(geometry, weight, bias, norm, packed);
+  return packed;
+}
+
+}  // namespace detail
 
 }  // namespace maquette::nn
