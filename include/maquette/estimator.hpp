@@ -314,7 +314,7 @@ class basic_estimator {
     fit(options, workspace, out);
     if (options.distance) {
       const double pelvis = out.translation.z + double{workspace.joints[3 * smpl24::pelvis + 2]};
-      stature_.enlarge(*options.distance / pelvis,
+      stature_.enlarge(*options.distance / pelvis, size_deviation(double{out.score}),
                        std::span(out.beta).first(used_shape(out).size()));
       limit_shape(out);
       pose_body(workspace, out);
