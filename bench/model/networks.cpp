@@ -71,9 +71,13 @@ using human2d_one_module_bfloat16 = human2d<16, 256, 2, 1, 256, arithmetic::bflo
 using human2d_compact_int8 = human2d<16, 96, 2, 1, 256, arithmetic::int8>;
 using human2d_paper_int8 = human2d<16, 256, 2, 3, 256, arithmetic::int8>;
 using human2d_one_module_int8 = human2d<16, 256, 2, 1, 256, arithmetic::int8>;
+using human2d_compact_small = human2d<16, 96, 2, 1, 256, arithmetic::float32_small>;
+using human2d_paper_small = human2d<16, 256, 2, 3, 256, arithmetic::float32_small>;
 using human2d_one_module_small = human2d<16, 256, 2, 1, 256, arithmetic::float32_small>;
 using human2d_128 = human2d<16, 128, 2, 1>;
+using human2d_128_small = human2d<16, 128, 2, 1, 256, arithmetic::float32_small>;
 using human2d_64 = human2d<16, 64, 2, 1>;
+using human2d_64_small = human2d<16, 64, 2, 1, 256, arithmetic::float32_small>;
 using human2d_64_small_picture = human2d<16, 64, 2, 1, 128>;
 
 }  // namespace
@@ -87,9 +91,13 @@ BENCHMARK(run_human2d<human2d_one_module_bfloat16>)->Apply(one_and_two_threads);
 BENCHMARK(run_human2d<human2d_compact_int8>)->Apply(one_and_two_threads);
 BENCHMARK(run_human2d<human2d_paper_int8>)->Apply(one_and_two_threads);
 BENCHMARK(run_human2d<human2d_one_module_int8>)->Apply(one_and_two_threads);
+BENCHMARK(run_human2d<human2d_compact_small>)->Apply(one_and_two_threads);
+BENCHMARK(run_human2d<human2d_paper_small>)->Apply(one_and_two_threads);
 BENCHMARK(run_human2d<human2d_one_module_small>)->Apply(one_and_two_threads);
 BENCHMARK(run_human2d<human2d_128>)->Apply(one_and_two_threads);
+BENCHMARK(run_human2d<human2d_128_small>)->Apply(one_and_two_threads);
 BENCHMARK(run_human2d<human2d_64>)->Apply(one_and_two_threads);
+BENCHMARK(run_human2d<human2d_64_small>)->Apply(one_and_two_threads);
 BENCHMARK(run_human2d<human2d_64_small_picture>)->Apply(one_and_two_threads);
 BENCHMARK(run_pose_prior)->Apply(one_and_two_threads);
 BENCHMARK(run_shape_prior)->Apply(one_and_two_threads);
