@@ -6,13 +6,11 @@
 #include <cstdint>
 #include <cstdlib>
 #include <limits>
-#include <memory>
 #include <optional>
 #include <span>
 #include <string>
 #include <string_view>
 #include <utility>
-#include <vector>
 
 #include "maquette/core/result.hpp"
 #include "maquette/io/bytes.hpp"
