@@ -49,12 +49,16 @@ class arena {
     remaining_ -= padded(bytes);
     return piece;
   }
+  /// So many uninitialised floats; null if they do not fit.
+  float* take_floats(std::size_t count) {
+    std::byte* piece = take_bytes(count * sizeof(float));
+    MAQUETTE_ASSERT(piece != nullptr, "arena: out of memory; see the network's workspace_bytes");
+    return reinterpret_cast<float*>(piece);
+  }
   /// An uninitialised array; its data is null if it does not fit.
   template <Shape S, class Layout = row_major>
   view<float, S, Layout> take() {
-    std::byte* piece = take_bytes(S::size * sizeof(float));
-    MAQUETTE_ASSERT(piece != nullptr, "arena: out of memory; see the network's workspace_bytes");
-    return view<float, S, Layout>{reinterpret_cast<float*>(piece)};
+    return view<float, S, Layout>{take_floats(S::size)};
   }
 
   /// Gives back on destruction what was taken since it was opened.

@@ -22,26 +22,20 @@ struct error {
 /// Either a value or the reason why there is none.
 ///
 /// Test it before use: `if (!r) report(r.error().message);`. The library throws nothing, so this is
-/// the only way that a bad file or a bad picture reaches the caller.
+/// the only way that a bad file or a bad picture reaches the caller. It is moved, not copied.
 template <class T>
 class [[nodiscard]] result {
  public:
   result(T value) : has_value_(true), value_(std::move(value)) {}
   result(maquette::error e) : has_value_(false), error_(std::move(e)) {}
-  result(result&& other) noexcept : has_value_(other.has_value_) {
-    if (has_value_) {
-      std::construct_at(&value_, std::move(other.value_));
-    } else {
-      std::construct_at(&error_, std::move(other.error_));
-    }
+  result(result&& other) noexcept { take(std::move(other)); }
+  result& operator=(result&& other) noexcept {
+    if (this == &other) return *this;
+    drop();
+    take(std::move(other));
+    return *this;
   }
-  ~result() {
-    if (has_value_) {
-      std::destroy_at(&value_);
-    } else {
-      std::destroy_at(&error_);
-    }
-  }
+  ~result() { drop(); }
 
   bool has_value() const { return has_value_; }
   explicit operator bool() const { return has_value_; }
@@ -67,7 +61,23 @@ class [[nodiscard]] result {
   }
 
  private:
-  // A union of our own: a std::variant of each type takes programs a second to compile.
+  void take(result&& other) noexcept {
+    has_value_ = other.has_value_;
+    if (has_value_) {
+      std::construct_at(&value_, std::move(other.value_));
+    } else {
+      std::construct_at(&error_, std::move(other.error_));
+    }
+  }
+  void drop() {
+    if (has_value_) {
+      std::destroy_at(&value_);
+    } else {
+      std::destroy_at(&error_);
+    }
+  }
+
+  // A union by hand: std::variant of every type took a twentieth of a program's compile time.
   bool has_value_;
   union {
     T value_;

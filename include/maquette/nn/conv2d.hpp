@@ -63,16 +63,7 @@ struct conv2d {
   template <Backend B, ImageShape S>
   void operator()(const context<B>& context, feature_map<const float, S> x,
                   feature_map<float, output<S>> y, const kernel::fusion& with = {}) const {
-    constexpr kernel::conv2d_geometry g = geometry(height<S>, width<S>);
-    if constexpr (products == arithmetic::int8) {
-      kernel::conv2d_int8(context.backend, g, x.data, packed, y.data, with);
-    } else if constexpr (constexpr int floats = scratch_size(g); floats > 0) {
-      const arena::scope scope(context.scratch);
-      convolve(context, g, x.data, y.data, with,
-               context.scratch.template take<shape<floats>>().data);
-    } else {
-      convolve(context, g, x.data, y.data, with, nullptr);
-    }
+    convolve(context, geometry(height<S>, width<S>), x.data, y.data, with);
   }
 
  private:
@@ -81,11 +72,16 @@ struct conv2d {
     if constexpr (products == arithmetic::int8) return 0;
     return kernel::conv2d_scratch_size(g);
   }
+  /// One function for maps of every size.
   template <Backend B>
   void convolve(const context<B>& context, const kernel::conv2d_geometry& g, const float* x,
-                float* y, const kernel::fusion& with, float* scratch) const {
+                float* y, const kernel::fusion& with) const {
+    const arena::scope scope(context.scratch);
+    float* scratch = context.scratch.take_floats(scratch_size(g));
     if constexpr (products == arithmetic::bfloat16) {
       kernel::conv2d_bfloat16(context.backend, g, x, packed, y, with, scratch);
+    } else if constexpr (products == arithmetic::int8) {
+      kernel::conv2d_int8(context.backend, g, x, packed, y, with);
     } else {
       kernel::conv2d(context.backend, g, x, packed, y, with, scratch);
     }
