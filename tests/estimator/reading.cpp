@@ -374,6 +374,35 @@ TEST_CASE("the search glances, and what it ends with was looked at") {
   CHECK(best.score == 0);
 }
 
+TEST_CASE("where no glance is sure, the runner-up is looked at as well") {
+  component_workspace scratch;
+  crop_reading best;
+  crop_reading other;
+  const painted_person first{{40, 60, 200, 420}};
+  const painted_person second{{430, 80, 560, 400}};
+  // Whoever suits the crop better is seen, with less certainty than there is.
+  const auto seen_as = [&](float share_of_first, float share_of_second) {
+    return [&, share_of_first, share_of_second](const crop_box& crop, crop_reading& reading) {
+      crop_reading rival;
+      first(crop, reading);
+      second(crop, rival);
+      for (std::size_t j = 0; j < 16; ++j) {
+        reading.joints[3 * j + 2] *= share_of_first;
+        rival.joints[3 * j + 2] *= share_of_second;
+      }
+      reading.score = person_score(reading);
+      rival.score = person_score(rival);
+      if (rival.score > reading.score) reading = rival;
+    };
+  };
+  const auto glance = seen_as(0.49F, 0.46F);
+  find_person(640, 480, glance, seen_as(0.49F, 0.46F), scratch, best, other);
+  CHECK(best.crop.x < 100);
+  find_person(640, 480, glance, seen_as(0.3F, 0.6F), scratch, best, other);
+  CHECK(best.crop.x > 200);
+  CHECK(best.score == doctest::Approx(0.6 * 0.95).epsilon(0.1));
+}
+
 TEST_CASE("nobody in the photo: the score says so") {
   component_workspace scratch;
   crop_reading best;

@@ -285,8 +285,10 @@ struct coarse_squares {
 /// the score is at least `sure_person_score`, and over ever smaller parts as long as it is below
 /// `least_person_score`, gives a first crop, the one of most `preference`. The box of the largest
 /// person in it gives the next one, which is looked at, twice at most: as long as the crop is
-/// another (`nearly_equal`) and the score does not fall by more than a tenth. `best` is always a
-/// look's. Whether anybody was found is for the caller to judge by `best.score`.
+/// another (`nearly_equal`) and the score does not fall by more than a tenth. Where that glance was
+/// not sure, the runner-up of at least `least_person_score` is looked at as well, and taken if it
+/// is preferred. `best` is always a look's. Whether anybody was found is for the caller to judge by
+/// `best.score`.
 template <class Glance, class Look>
 void find_person(double width, double height, const Glance& glance, const Look& look,
                  component_workspace& scratch, crop_reading& best, crop_reading& other) {
@@ -296,29 +298,54 @@ void find_person(double width, double height, const Glance& glance, const Look& 
   crop_reading* next = &other;
   found->score = -1;
   double most = -1;
+  double second = -1;
+  crop_box elsewhere{};
+  const auto crop_of = [&](const crop_reading& reading) -> std::optional<crop_box> {
+    const std::optional<image_box> box = person_box(reading, width, height);
+    if (!box) return std::nullopt;
+    return crop_around(beyond_crop(*box, reading.crop, width, height));
+  };
   const auto search = [&](const coarse_squares& squares) {
     for (std::size_t i = 0; i < squares.count; ++i) {
       glance(squares.square[i], *next);
       const double preferred = preference(*next, width, height);
-      if (!(preferred > most)) continue;
-      most = preferred;
+      const double lesser = std::min(preferred, most);
+      if (preferred > most) {
+        most = preferred;
+        std::swap(found, next);
+      }
+      // The lesser of the two, in `next`, may show somebody else.
+      if (!(lesser > second) || !(next->score >= least_person_score)) continue;
+      if (const std::optional<crop_box> crop = crop_of(*next)) {
+        second = lesser;
+        elsewhere = *crop;
+      }
+    }
+  };
+  const auto approach = [&] {
+    for (int i = 0; i < refinements; ++i) {
+      const std::optional<crop_box> crop = crop_of(*found);
+      if (!crop || (!found->coarse && nearly_equal(*crop, found->crop))) break;
+      look(*crop, *next);
+      if (next->score < allowed_fall * found->score) break;
       std::swap(found, next);
+      keep_person(*found, scratch);
     }
   };
   search(whole_photo(width, height));
   if (found->score < sure_person_score) search(parts_of_photo(width, height, 0.6));
   for (const double share : {0.32, 0.17})
     if (found->score < least_person_score) search(parts_of_photo(width, height, share));
+  const bool sure = found->score >= sure_person_score;
   keep_person(*found, scratch, person_choice::largest);
-  for (int i = 0; i < refinements; ++i) {
-    const std::optional<image_box> box = person_box(*found, width, height);
-    if (!box) break;
-    const crop_box crop = crop_around(beyond_crop(*box, found->crop, width, height));
-    if (!found->coarse && nearly_equal(crop, found->crop)) break;
-    look(crop, *next);
-    if (next->score < allowed_fall * found->score) break;
-    std::swap(found, next);
-    keep_person(*found, scratch);
+  approach();
+  if (!sure && second > 0 && !nearly_equal(elsewhere, found->crop)) {
+    look(elsewhere, *next);
+    keep_person(*next, scratch);
+    if (preference(*next, width, height) > preference(*found, width, height)) {
+      std::swap(found, next);
+      approach();
+    }
   }
   if (found->coarse) {
     look(found->crop, *next);
