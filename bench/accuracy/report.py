@@ -28,8 +28,9 @@ photographer lacked (loose clothes, bags, splits). The constants by which left a
 and the fit's anchor and scale were chosen on 400 and 300 other pictures of the same held-out clothes, skins and sequences
 (seed 2), the former among some 40 settings, the latter among 27, and how much the size is trusted where the distance is
 known on 1,000 such others, among 320; the levels of the search for the person on 60 of these composed scenes, and that
-the larger of two people is taken on 120 others with people of the first tenths; that a runner-up is looked at was chosen, among four
-ways, on these very scenes and photographs; the bar below which nobody is said to be there on photographs that the project looks at and on backgrounds.
+the larger of two people is taken on 120 others with people of the first tenths; that a runner-up is looked at, among
+four ways, on these very scenes and photographs; the bar below which nobody is said to be there on photographs that the
+project looks at and on backgrounds.
 """
 
 

@@ -68,6 +68,11 @@ TEST_CASE("an arena aligns, gives back by scope and says when it is exhausted") 
   CHECK(scratch.available() == 128);
 }
 
+TEST_CASE("an arena without memory gives no floats to who wants none") {
+  arena empty;
+  CHECK(empty.take_floats(0) == nullptr);
+}
+
 TEST_CASE("an arena over unaligned memory starts at the next aligned byte") {
   alignas(64) std::array<std::byte, 128> memory;
   arena scratch(std::span<std::byte>(memory).subspan(1));

@@ -49,10 +49,11 @@ class arena {
     remaining_ -= padded(bytes);
     return piece;
   }
-  /// So many uninitialised floats; null if they do not fit.
+  /// So many uninitialised floats; null if they do not fit. None are had from an empty arena too.
   float* take_floats(std::size_t count) {
     std::byte* piece = take_bytes(count * sizeof(float));
-    MAQUETTE_ASSERT(piece != nullptr, "arena: out of memory; see the network's workspace_bytes");
+    MAQUETTE_ASSERT(piece != nullptr || count == 0,
+                    "arena: out of memory; see the network's workspace_bytes");
     return reinterpret_cast<float*>(piece);
   }
   /// An uninitialised array; its data is null if it does not fit.

@@ -23,7 +23,7 @@
 #pragma GCC diagnostic ignored "-Wcast-qual"
 #endif
 #if defined(__GNUC__) && !defined(__clang__)
-// At -O3 GCC takes twice as long over this file; JPEG is read as fast, PNG 8 % slower.
+// At -O3 GCC takes longer over this file, as in image.hpp.
 #pragma GCC push_options
 #pragma GCC optimize("O2")
 #endif
