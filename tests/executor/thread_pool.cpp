@@ -1,0 +1,24 @@
+#include "../../examples/thread_pool.hpp"
+
+#include "support/pool_checks.hpp"
+
+using namespace maquette;
+
+TEST_CASE("the example pool does each index of a loop once, with any number of threads") {
+  for (const unsigned threads : {0U, 1U, 2U, 3U, 8U}) {
+    CAPTURE(threads);
+    thread_pool pool(threads);
+    for (int again = 0; again < 20; ++again) pool_checks::visits_each_index_once(pool);
+  }
+}
+
+TEST_CASE("the example pool's threads are really used") {
+  thread_pool pool(2);
+  std::atomic<int> inside = 0;
+  const auto wait_for_both = [&](std::size_t) {
+    ++inside;
+    while (inside < 2) std::this_thread::yield();
+  };
+  pool.for_each(2, task(wait_for_both));
+  CHECK(inside == 2);
+}
