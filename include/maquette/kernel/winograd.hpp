@@ -349,11 +349,13 @@ void winograd(const cpu& backend, const conv2d_geometry& g, const float* in, con
       }
     });
     const int blocks = (tiles + winograd_block - 1) / winograd_block;
-    const int products = panel_count(g.out_channels) * blocks;
+    const int panels = panel_count(g.out_channels);
+    const int products = panels * blocks;
     backend.threads.for_each(static_cast<std::size_t>(products), [&](std::size_t task) {
-      // A panel's blocks one behind the other: its weights stay in the second-level cache.
-      const int panel = static_cast<int>(task) / blocks;
-      const int begin = static_cast<int>(task) % blocks * winograd_block;
+      // A block's panels one behind the other: where a thread gets the same part of every loop, it
+      // multiplies the tiles that it transformed, and only weights come from beyond its own cache.
+      const int panel = static_cast<int>(task) % panels;
+      const int begin = static_cast<int>(task) / panels * winograd_block;
       const int count = std::min(winograd_block, tiles - begin);
       for_panel(g.out_channels, panel, [&]<int Vectors>() {
         winograd_multiply<Vectors>(call, panel, first + begin, count, block_of(begin));
