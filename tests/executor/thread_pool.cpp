@@ -5,7 +5,7 @@
 using namespace maquette;
 
 TEST_CASE("the example pool does each index of a loop once, with any number of threads") {
-  for (const unsigned threads : {0U, 1U, 2U, 3U, 8U}) {
+  for (const unsigned threads : {0U, 1U, 2U, 3U, 8U, 67U}) {
     CAPTURE(threads);
     thread_pool pool(threads);
     for (int again = 0; again < 20; ++again) pool_checks::visits_each_index_once(pool);

@@ -7,7 +7,7 @@
 
 #include <cstddef>
 
-#include "maquette/core/executor.hpp"
+#include "maquette/core/loop_shares.hpp"
 
 namespace maquette::interop {
 
@@ -20,10 +20,12 @@ class openmp_pool {
   explicit openmp_pool(int threads = omp_get_max_threads()) : threads_(threads) {}
 
   void for_each(std::size_t count, const task& work) const {
+    loop_shares shares;
+    shares.deal(count, static_cast<std::size_t>(threads_));
     // As many threads for few indices too: some run-times end those that a smaller team leaves over
     // and start them again for the next.
-#pragma omp parallel for schedule(dynamic) num_threads(threads_)
-    for (std::size_t index = 0; index < count; ++index) work(index);
+#pragma omp parallel num_threads(threads_)
+    shares.take_part(static_cast<std::size_t>(omp_get_thread_num()), work);
   }
 
  private:
