@@ -146,7 +146,7 @@ struct patch_corners {
   int top[Rows];
   int left[Rows];
 
-  void find(const conv2d_call& call, int pixel) {
+  MAQUETTE_NOINLINE void find(const conv2d_call& call, int pixel) {
     for (int r = 0; r < Rows; ++r) {
       top[r] = (pixel + r) / call.out_width * call.g.stride.y - call.g.padding.y;
       left[r] = (pixel + r) % call.out_width * call.g.stride.x - call.g.padding.x;

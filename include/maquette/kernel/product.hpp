@@ -170,8 +170,51 @@ struct epilogue {
 
   /// One vector of channels of one pixel; what reaches beyond the last channel is dropped.
   MAQUETTE_INLINE void operator()(int pixel, int channel, simd::vector sum) const {
-    simd::vector value = sum + simd::load(bias + channel);
-    if (with.relu) value = simd::relu(value);
+    const simd::vector value = sum + simd::load(bias + channel);
+    write(pixel, channel, with.relu ? simd::relu(value) : value);
+  }
+
+  /// A tile's sums, for pixels one behind the other; what is to be done is asked once a tile, not
+  /// once a vector.
+  template <int Rows, int Vectors>
+  MAQUETTE_INLINE void operator()(int pixel, int channel, tile_sums<Rows, Vectors>& sum) const {
+    const auto each = [](const auto& visit) {
+#pragma GCC unroll 8
+      for (int r = 0; r < Rows; ++r)
+#pragma GCC unroll 3
+        for (int v = 0; v < Vectors; ++v) visit(r, v);
+    };
+    each([&](int r, int v) { sum[r][v] += simd::load(bias + channel + v * simd::width); });
+    if (with.relu) each([&](int r, int v) { sum[r][v] = simd::relu(sum[r][v]); });
+    if (channel + Vectors * simd::width > channels) {
+      float values[Rows * Vectors * simd::width];
+      each([&](int r, int v) { simd::store(values + (r * Vectors + v) * simd::width, sum[r][v]); });
+      return write_tile(pixel, channel, values, Rows, Vectors);
+    }
+    const std::ptrdiff_t first = at(pixel, channel);
+    const auto place = [&](int r, int v) {
+      return first + std::ptrdiff_t{r} * channels + v * simd::width;
+    };
+    if (const float* const addend = with.addend)
+      each([&](int r, int v) { sum[r][v] += simd::load(addend + place(r, v)); });
+    each([&](int r, int v) { simd::store(out + place(r, v), sum[r][v]); });
+  }
+
+  /// Asks for the memory that a tile will be added to and written to.
+  template <int Rows, int Vectors>
+  MAQUETTE_INLINE void prefetch(int pixel, int channel) const {
+    const auto ask = [&](const float* map) {
+      for (int r = 0; r < Rows; ++r)
+        for (int v = 0; v < Vectors; ++v)
+          simd::prefetch(map + at(pixel + r, channel + v * simd::width));
+    };
+    if (with.addend != nullptr) ask(with.addend);
+    if (with.addend != out) ask(out);
+  }
+
+ private:
+  /// out = addend + value, as far as there are channels.
+  MAQUETTE_INLINE void write(int pixel, int channel, simd::vector value) const {
     float* to = out + at(pixel, channel);
     const float* addend = with.addend != nullptr ? with.addend + at(pixel, channel) : nullptr;
     if (channel + simd::width <= channels) {
@@ -183,25 +226,12 @@ struct epilogue {
     write_part(whole, channels - channel, addend, to);
   }
 
-  /// A tile's sums, for pixels one behind the other.
-  template <int Rows, int Vectors>
-  MAQUETTE_INLINE void operator()(int pixel, int channel,
-                                  const tile_sums<Rows, Vectors>& sum) const {
-#pragma GCC unroll 8
-    for (int r = 0; r < Rows; ++r)
-#pragma GCC unroll 3
-      for (int v = 0; v < Vectors; ++v) (*this)(pixel + r, channel + v * simd::width, sum[r][v]);
-  }
-
-  /// Asks for the memory that a tile will be added to and written to.
-  template <int Rows, int Vectors>
-  MAQUETTE_INLINE void prefetch(int pixel, int channel) const {
-    for (int r = 0; r < Rows; ++r)
-      for (int v = 0; v < Vectors; ++v) {
-        const std::ptrdiff_t from = at(pixel + r, channel + v * simd::width);
-        if (with.addend != nullptr) simd::prefetch(with.addend + from);
-        if (with.addend != out) simd::prefetch(out + from);
-      }
+  /// A tile that reaches beyond the last channel; out of line, because every tile's size has one.
+  MAQUETTE_NOINLINE void write_tile(int pixel, int channel, const float* values, int rows,
+                                    int vectors) const {
+    for (int r = 0; r < rows; ++r)
+      for (int v = 0; v < vectors; ++v, values += simd::width)
+        write(pixel + r, channel + v * simd::width, simd::load(values));
   }
 };
 
