@@ -57,8 +57,8 @@ constexpr tensor_shape to_run_time(shape<Extents...>) {
 template <Shape S>
 inline constexpr tensor_shape run_time_shape = to_run_time(S{});
 
-/// A walk over a tree of layers. The visitor's type is erased, so that each kind of layer is
-/// compiled once whatever is done.
+/// A walk over a tree of layers. The visitor's type is erased and names are put together in one
+/// place, so that each kind of layer is compiled once, to a few calls, whatever is done.
 class parameter_walk {
  public:
   parameter_walk(const parameter_visitor& visit, std::string prefix)
@@ -68,22 +68,29 @@ class parameter_walk {
   [[gnu::cold]] void over(Layer& layer) {
     layer.parameters([this](std::string_view name, auto& child) {
       using type = std::remove_cvref_t<decltype(child)>;
-      const std::size_t before = enter(name);
       if constexpr (is_parameter<type>) {
-        visit_(name_, {child.data, run_time_shape<typename type::shape_type>, type::size});
+        visit(name, {child.data, run_time_shape<typename type::shape_type>, type::size});
       } else {
-        name_ += '.';
-        over(child);
+        descend(name, &child,
+                [](parameter_walk& walk, void* below) { walk.over(*static_cast<type*>(below)); });
       }
-      name_.resize(before);
     });
   }
 
  private:
-  std::size_t enter(std::string_view name) {
+  [[gnu::cold, gnu::noinline]] void visit(std::string_view name, parameter_slot slot) {
     const std::size_t before = name_.size();
     name_ += name;
-    return before;
+    visit_(name_, slot);
+    name_.resize(before);
+  }
+  [[gnu::cold, gnu::noinline]] void descend(std::string_view name, void* layer,
+                                            void (*over_it)(parameter_walk&, void*)) {
+    const std::size_t before = name_.size();
+    name_ += name;
+    name_ += '.';
+    over_it(*this, layer);
+    name_.resize(before);
   }
 
   const parameter_visitor& visit_;
