@@ -8,6 +8,10 @@ namespace maquette::kernel {
 struct extent2 {
   int y = 1;
   int x = 1;
+
+  constexpr std::size_t area() const {
+    return static_cast<std::size_t>(y) * static_cast<std::size_t>(x);
+  }
 };
 
 /// The sizes of a convolution, known at run time: any kernel, stride and zero padding.

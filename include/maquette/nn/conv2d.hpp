@@ -12,6 +12,34 @@
 
 namespace maquette::nn {
 
+namespace detail {
+
+/// How many floats of scratch memory a convolution takes.
+template <arithmetic Products>
+constexpr std::size_t convolution_scratch(const kernel::conv2d_geometry& g) {
+  if constexpr (Products == arithmetic::bfloat16) return kernel::conv2d_bfloat16_scratch_size(g);
+  if constexpr (Products == arithmetic::int8) return 0;
+  return kernel::conv2d_scratch_size(g);
+}
+
+/// One function, out of line, for maps of every size and every number of channels.
+template <arithmetic Products, Backend B>
+MAQUETTE_NOINLINE void convolve(const context<B>& context, const kernel::conv2d_geometry& g,
+                                const float* x, const float* packed, float* y,
+                                const kernel::fusion& with) {
+  const arena::scope scope(context.scratch);
+  float* scratch = context.scratch.take_floats(convolution_scratch<Products>(g));
+  if constexpr (Products == arithmetic::bfloat16) {
+    kernel::conv2d_bfloat16(context.backend, g, x, packed, y, with, scratch);
+  } else if constexpr (Products == arithmetic::int8) {
+    kernel::conv2d_int8(context.backend, g, x, packed, y, with);
+  } else {
+    kernel::conv2d(context.backend, g, x, packed, y, with, scratch);
+  }
+}
+
+}  // namespace detail
+
 /// A convolution with bias, zero-padded by half its kernel: [In, H, W] to
 /// [Out, ceil(H / Stride), ceil(W / Stride)].
 template <int In, int Out, int Kernel = 1, int Stride = 1, arithmetic How = arithmetic::float32>
@@ -33,7 +61,8 @@ struct conv2d {
            In) using output = shape<Out, (height<S> - 1) / Stride + 1, (width<S> - 1) / Stride + 1>;
   template <ImageShape S>
   static constexpr std::size_t scratch() {
-    return arena::padded(scratch_size(geometry(height<S>, width<S>)) * sizeof(float));
+    return arena::padded(detail::convolution_scratch<products>(geometry(height<S>, width<S>)) *
+                         sizeof(float));
   }
 
   void parameters(auto&& visit) {
@@ -63,30 +92,16 @@ struct conv2d {
   template <Backend B, ImageShape S>
   void operator()(const context<B>& context, feature_map<const float, S> x,
                   feature_map<float, output<S>> y, const kernel::fusion& with = {}) const {
-    convolve(context, geometry(height<S>, width<S>), x.data, y.data, with);
+    run(context, {height<S>, width<S>}, x.data, y.data, with);
+  }
+  /// The same where the map's size is known at run time alone.
+  template <Backend B>
+  void run(const context<B>& context, kernel::extent2 size, const float* x, float* y,
+           const kernel::fusion& with = {}) const {
+    detail::convolve<products>(context, geometry(size.y, size.x), x, packed, y, with);
   }
 
  private:
-  static constexpr std::size_t scratch_size(const kernel::conv2d_geometry& g) {
-    if constexpr (products == arithmetic::bfloat16) return kernel::conv2d_bfloat16_scratch_size(g);
-    if constexpr (products == arithmetic::int8) return 0;
-    return kernel::conv2d_scratch_size(g);
-  }
-  /// One function for maps of every size.
-  template <Backend B>
-  void convolve(const context<B>& context, const kernel::conv2d_geometry& g, const float* x,
-                float* y, const kernel::fusion& with) const {
-    const arena::scope scope(context.scratch);
-    float* scratch = context.scratch.take_floats(scratch_size(g));
-    if constexpr (products == arithmetic::bfloat16) {
-      kernel::conv2d_bfloat16(context.backend, g, x, packed, y, with, scratch);
-    } else if constexpr (products == arithmetic::int8) {
-      kernel::conv2d_int8(context.backend, g, x, packed, y, with);
-    } else {
-      kernel::conv2d(context.backend, g, x, packed, y, with, scratch);
-    }
-  }
-
   void pack_with(packer& to, const kernel::batch_norm_parameters* norm) {
     constexpr kernel::conv2d_geometry any = geometry(Kernel, Kernel);
     packed = detail::pack_convolution(to, layout(), any, weight.data, bias.data, norm);

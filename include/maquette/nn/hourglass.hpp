@@ -57,14 +57,20 @@ struct hourglass {
   template <Backend B, ImageShape S>
   void operator()(const context<B>& context, feature_map<const float, S> x,
                   feature_map<float, output<S>> y) const {
+    run(context, {height<S>, width<S>}, x.data, y.data);
+  }
+  /// The same where the map's size is known at run time alone: one function for all of them.
+  template <Backend B>
+  void run(const context<B>& context, kernel::extent2 size, const float* x, float* y) const {
     const arena::scope scope(context.scratch);
-    const auto low = context.scratch.template take<half<S>, pixel_major>();
-    max_pool<>{}(context, x, low);
-    up(context, x, y);
-    down(context, low.as_const(), low);
-    inner(context, low.as_const(), low);
-    out(context, low.as_const(), low);
-    upsample_add{}(context, low.as_const(), y);
+    const kernel::extent2 less{size.y / 2, size.x / 2};
+    float* const low = context.scratch.take_floats(std::size_t{Channels} * less.area());
+    kernel::max_pool(context.backend, {Channels, size.y, size.x}, x, low);
+    up.run(context, size, x, y);
+    down.run(context, less, low, low);
+    inner.run(context, less, low, low);
+    out.run(context, less, low, low);
+    kernel::upsample_add(context.backend, Channels, less.y, less.x, low, y);
   }
 };
 

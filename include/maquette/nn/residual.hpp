@@ -71,23 +71,26 @@ struct residual {
   template <Backend B, ImageShape S>
   void operator()(const context<B>& context, feature_map<const float, S> x,
                   feature_map<float, output<S>> y) const {
+    run(context, {height<S>, width<S>}, x.data, y.data);
+  }
+  /// The same where the map's size is known at run time alone: one function, out of line, for all.
+  template <Backend B>
+  MAQUETTE_NOINLINE void run(const context<B>& context, kernel::extent2 size, const float* x,
+                             float* y) const {
     const arena::scope scope(context.scratch);
-    using inner = shape<middle, height<S>, width<S>>;
+    const std::size_t inner = std::size_t{middle} * size.area();
     // Where y is not x nobody needs y before the skip is added, when `first` has done its work.
-    feature_map<float, inner> first(y.data);
-    if constexpr (!has_skip) first = context.scratch.template take<inner, pixel_major>();
-    const auto second = context.scratch.template take<inner, pixel_major>();
-    conv1(context, x, first, {.prologue = norm1.packed, .relu = true});
-    conv2(context, first.as_const(), second, {.relu = true});
+    float* const first = has_skip ? y : context.scratch.take_floats(inner);
+    float* const second = context.scratch.take_floats(inner);
+    conv1.run(context, size, x, first, {.prologue = norm1.packed, .relu = true});
+    conv2.run(context, size, first, second, {.relu = true});
     if constexpr (joins_skip) {
-      using both = shape<middle + In, height<S>, width<S>>;
-      conv3_and_skip(context, feature_map<const float, both>(second.data), y,
-                     {.beside = {x.data, In}});
+      conv3_and_skip.run(context, size, second, y, {.beside = {x, In}});
     } else if constexpr (has_skip) {
-      skip(context, x, y);
-      conv3(context, second.as_const(), y, {.addend = y.data});
+      skip.run(context, size, x, y);
+      conv3.run(context, size, second, y, {.addend = y});
     } else {
-      conv3(context, second.as_const(), y, {.addend = x.data});
+      conv3.run(context, size, second, y, {.addend = x});
     }
   }
 };

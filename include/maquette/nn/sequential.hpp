@@ -6,6 +6,7 @@
 #include <tuple>
 #include <utility>
 
+#include "maquette/kernel/geometry.hpp"
 #include "maquette/nn/layer.hpp"
 
 namespace maquette::nn {
@@ -104,6 +105,16 @@ struct sequential : layer_list<Layers...> {
   void operator()(const context<B>& context, view<const float, In, Layout> x,
                   view<float, output<In>, Layout> y) const {
     run_from<0>(context, x, y);
+  }
+  /// The same of maps whose size is known at run time alone, where every layer may write over its
+  /// input.
+  template <Backend B>
+  requires in_place void run(const context<B>& context, kernel::extent2 size, const float* x,
+                             float* y) const {
+    [&]<std::size_t... Index>(std::index_sequence<Index...>) {
+      (this->template at<Index>().run(context, size, Index == 0 ? x : y, y), ...);
+    }
+    (std::index_sequence_for<Layers...>{});
   }
 
  private:
