@@ -46,11 +46,16 @@ class executor {
   /// Calls `function(index)` once for every index below `count`; results must not depend on order.
   template <class Function>
   void for_each(std::size_t count, const Function& function) const {
-    if (run_ != nullptr && count > 1) return run_(pool_, count, task(function));
-    for (std::size_t index = 0; index < count; ++index) function(index);
+    share(count, task(function));
   }
 
  private:
+  // Without a pool the function is called as a task too: else every kernel is compiled twice.
+  [[gnu::noinline]] void share(std::size_t count, const task& work) const {
+    if (run_ != nullptr && count > 1) return run_(pool_, count, work);
+    for (std::size_t index = 0; index < count; ++index) work(index);
+  }
+
   void* pool_ = nullptr;
   void (*run_)(void*, std::size_t, const task&) = nullptr;
 };
