@@ -200,6 +200,12 @@ inline bool keeps_off_the_sides(const conv2d_call& call, int pixel, int count) {
   return x + count <= call.out_width && left >= 0 && right <= g.width;
 }
 
+/// The patches of so many pixels that were not laid out next to each other.
+MAQUETTE_NOINLINE inline patch_runs patches_of(const conv2d_call& call, int pixel, int count) {
+  if (keeps_off_the_sides(call, pixel, count)) return patches_in_place(call, pixel);
+  return patches_by_taps(call.g);
+}
+
 /// One block of pixels times panels [first, last).
 inline void conv2d_block(const conv2d_call& call, int block, int first, int last) {
   alignas(64) float gathered[patch_capacity];
@@ -225,16 +231,12 @@ inline void conv2d_block(const conv2d_call& call, int block, int first, int last
   for (int panel = first; panel < last; ++panel)
     for_panel(call.g.out_channels, panel, [&]<int Vectors>() {
       for_each_tile(count, [&]<int Rows>(int row) {
-        if (rows != nullptr) {
-          ahead.prefetch();
-          const float* from = rows + static_cast<std::ptrdiff_t>(row) * call.g.patch_size();
-          conv2d_tile<Rows, Vectors>(call, whole_patches(call.g, from), begin + row, panel);
-        } else if (keeps_off_the_sides(call, begin + row, Rows)) {
-          const patch_runs runs = patches_in_place(call, begin + row);
-          conv2d_tile<Rows, Vectors>(call, runs, begin + row, panel);
-        } else {
-          conv2d_tile<Rows, Vectors>(call, patches_by_taps(call.g), begin + row, panel);
-        }
+        ahead.prefetch();
+        const patch_runs runs =
+            rows != nullptr
+                ? whole_patches(call.g, rows + std::ptrdiff_t{row} * call.g.patch_size())
+                : patches_of(call, begin + row, Rows);
+        conv2d_tile<Rows, Vectors>(call, runs, begin + row, panel);
       });
     });
 }
@@ -253,9 +255,9 @@ constexpr std::size_t conv2d_scratch_size(const conv2d_geometry& g) {
 /// packed panels of output channels whose patches are read in place. The work is split by the
 /// geometry alone and each value is summed in one order, so that the bits are the same on any
 /// number of threads. With a prologue or channels beside a patch may have 8192 values.
-inline void conv2d(const cpu& backend, const conv2d_geometry& g, const float* in,
-                   const float* packed, float* out, const fusion& with = {},
-                   float* scratch = nullptr) {
+MAQUETTE_NOINLINE inline void conv2d(const cpu& backend, const conv2d_geometry& g, const float* in,
+                                     const float* packed, float* out, const fusion& with = {},
+                                     float* scratch = nullptr) {
   MAQUETTE_ASSERT(with.beside.in == nullptr || (g.is_pointwise() && with.prologue.scale == nullptr),
                   "conv2d: only 1x1 kernels without a prologue may have channels beside");
   const detail::epilogue finish{with, packed, out, g.out_channels};

@@ -39,7 +39,8 @@ MAQUETTE_INLINE void pool_pixel(const pool_geometry& g, int kernel, const float*
 }  // namespace detail
 
 /// The largest value of each window of a feature map [H, W, C]; NaN if the window holds one.
-inline void max_pool(const cpu& backend, const pool_geometry& g, const float* in, float* out) {
+MAQUETTE_NOINLINE inline void max_pool(const cpu& backend, const pool_geometry& g, const float* in,
+                                       float* out) {
   backend.threads.for_each(static_cast<std::size_t>(g.out_height()), [&](std::size_t row) {
     const int y = static_cast<int>(row);
     for (int x = 0; x < g.out_width(); ++x) {
@@ -57,8 +58,8 @@ inline void max_pool(const cpu& backend, const pool_geometry& g, const float* in
 
 /// out[y, x] += in[y / 2, x / 2]: nearest-neighbour up-sampling of [height, width, C] onto a
 /// feature map twice as large.
-inline void upsample_add(const cpu& backend, int channels, int height, int width, const float* in,
-                         float* out) {
+MAQUETTE_NOINLINE inline void upsample_add(const cpu& backend, int channels, int height, int width,
+                                           const float* in, float* out) {
   backend.threads.for_each(2 * static_cast<std::size_t>(height), [&](std::size_t row) {
     const std::ptrdiff_t y = static_cast<std::ptrdiff_t>(row);
     const std::ptrdiff_t out_width = 2 * static_cast<std::ptrdiff_t>(width);
