@@ -400,11 +400,13 @@ class basic_estimator {
     mpii_joints<float>(body_, out.vertices, memory.joints, memory.mpii);
   }
 
-  /// Human2D, of any picture size, on one crop of the photo.
+  /// Human2D, of any picture size, on one crop of the photo; out of line, for it is asked for from
+  /// several places.
   template <class Network>
-  void look(const Network& network, const picture_view& photo, const crop_box& crop,
-            const estimate_options& options, const context<B>& here, workspace_type& memory,
-            crop_reading& reading) const {
+  MAQUETTE_NOINLINE void look(const Network& network, const picture_view& photo,
+                              const crop_box& crop, const estimate_options& options,
+                              const context<B>& here, workspace_type& memory,
+                              crop_reading& reading) const {
     detail::stopwatch watch;
     crop_to_input(photo, crop, Network::input_size, memory.crop,
                   std::span(memory.picture).first(Network::picture_type::size));

@@ -101,8 +101,8 @@ enum class person_choice : std::uint8_t { most_joints, largest };
 /// half, four neighbours) the chosen person's stays, and those on which joints with confidences of
 /// `sure_joint_confidence` in sum lie and that are not further from it than a quarter of its longer
 /// side, as parts of a person behind a post are.
-inline void keep_person(crop_reading& reading, component_workspace& scratch,
-                        person_choice choice = person_choice::most_joints) {
+[[gnu::noinline]] inline void keep_person(crop_reading& reading, component_workspace& scratch,
+                                          person_choice choice = person_choice::most_joints) {
   constexpr int size = crop_reading::size;
   scratch.label.fill(-1);
   std::size_t count = 0;
@@ -168,8 +168,9 @@ inline void keep_person(crop_reading& reading, component_workspace& scratch,
 /// The person's box in photo pixels: all cells with more body than background, and all sure joints
 /// that are not further from these than a quarter of their longer side, as far as they lie in a
 /// photo of this size. None if there is neither.
-[[nodiscard]] inline std::optional<image_box> person_box(const crop_reading& reading, double width,
-                                                         double height) {
+[[nodiscard, gnu::noinline]] inline std::optional<image_box> person_box(const crop_reading& reading,
+                                                                        double width,
+                                                                        double height) {
   constexpr double far = 1e30;
   image_box box{far, far, -far, -far};
   const auto include = [&](double left, double top, double right, double bottom) {
@@ -262,7 +263,8 @@ struct coarse_squares {
 /// By what one reading is preferred to another: the score times the root of the share of the
 /// photo's longer side that the person spans, so that of two people the larger one is taken; far
 /// less for a score below `least_person_score`.
-[[nodiscard]] inline double preference(const crop_reading& reading, double width, double height) {
+[[nodiscard, gnu::noinline]] inline double preference(const crop_reading& reading, double width,
+                                                      double height) {
   if (reading.score < least_person_score) return 0.1 * double{reading.score};
   const std::optional<image_box> box = person_box(reading, width, height);
   const double extent = box ? std::max(box->width(), box->height()) : 0;
