@@ -18,6 +18,7 @@
 #include "maquette/body/smpl.hpp"
 #include "maquette/core/backend.hpp"
 #include "maquette/core/result.hpp"
+#include "maquette/core/sentence.hpp"
 #include "maquette/core/workspace.hpp"
 #include "maquette/estimator/crop.hpp"
 #include "maquette/estimator/decode.hpp"
@@ -191,10 +192,10 @@ class basic_estimator {
     out.milliseconds.find = std::max(0.0, watch.lap() - reading.milliseconds);
     const std::optional<image_box> seen = person_box(reading, width, height);
     if (!options.box && (!(reading.score >= options.least_score) || !seen))
-      return error{errc::no_person, "expected a person, found none: the best score is " +
-                                        std::to_string(std::max(reading.score, 0.0F)) +
-                                        " where at least " + std::to_string(options.least_score) +
-                                        " was expected"};
+      return error{errc::no_person,
+                   detail::sentence({"expected a person, found none: the best score is ",
+                                     std::max(reading.score, 0.0F), " where at least ",
+                                     options.least_score, " was expected"})};
     out.box = options.box ? *options.box : *seen;
     embody(width, height, options, here, workspace, out);
     return {};
@@ -262,26 +263,28 @@ class basic_estimator {
     if (width < 1 || height < 1)
       return error{errc::malformed, "expected a photo with pixels, found none"};
     if (options.box && !(options.box->width() >= 1 && options.box->height() >= 1))
-      return error{errc::malformed, "expected a box of at least one pixel each way, found one of " +
-                                        std::to_string(options.box->width()) + " x " +
-                                        std::to_string(options.box->height())};
+      return error{errc::malformed,
+                   detail::sentence({"expected a box of at least one pixel each way, found one of ",
+                                     options.box->width(), " x ", options.box->height()})};
     if (options.box && !(options.box->right > 0 && options.box->left < width &&
                          options.box->bottom > 0 && options.box->top < height))
       return error{errc::malformed,
                    "expected a box that shows a part of the photo, found one beside it"};
     if (options.box && !(std::max(options.box->width(), options.box->height()) <=
                          largest_box * std::max(width, height)))
-      return error{errc::malformed, "expected a box of at most " +
-                                        std::to_string(static_cast<int>(largest_box)) +
-                                        " times the photo's longer side, found a larger one"};
+      return error{errc::malformed,
+                   detail::sentence({"expected a box of at most ", static_cast<int>(largest_box),
+                                     " times the photo's longer side, found a larger one"})};
     if (options.focal && !(*options.focal >= 1 && *options.focal <= largest_focal))
-      return error{errc::malformed, "expected a focal length of 1 to 10000000 pixels, found " +
-                                        std::to_string(*options.focal)};
+      return error{errc::malformed,
+                   detail::sentence({"expected a focal length of 1 to 10000000 pixels, found ",
+                                     *options.focal})};
     if (options.distance && !options.focal)
       return error{errc::malformed, "expected a focal length with the distance, found none"};
     if (options.distance && !(*options.distance > 0 && *options.distance <= largest_distance))
-      return error{errc::malformed, "expected a distance of at most 100000 metres, found " +
-                                        std::to_string(*options.distance)};
+      return error{errc::malformed,
+                   detail::sentence({"expected a distance of at most 100000 metres, found ",
+                                     *options.distance})};
     return {};
   }
 

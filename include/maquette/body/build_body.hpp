@@ -14,6 +14,7 @@
 
 #include "maquette/body/body_model.hpp"
 #include "maquette/core/result.hpp"
+#include "maquette/core/sentence.hpp"
 
 namespace maquette {
 
@@ -47,12 +48,7 @@ class body_checker {
 
   [[gnu::cold]] void fault(std::string_view key, std::string_view expected,
                            std::string_view found) {
-    faults_ += "; ";
-    faults_ += key;
-    faults_ += ": expected ";
-    faults_ += expected;
-    faults_ += ", found ";
-    faults_ += found;
+    faults_ += sentence({"; ", key, ": expected ", expected, ", found ", found});
   }
 
   /// `extents`: 0 stands for any extent but 0.
@@ -75,8 +71,7 @@ class body_checker {
     for (std::size_t i = 0; i < array.values.size(); ++i) {
       // Also what a float cannot hold: the body is computed in float32.
       if (!(std::abs(array.values[i]) <= double{std::numeric_limits<float>::max()})) {
-        fault(key, "finite numbers",
-              std::to_string(array.values[i]) + " at element " + std::to_string(i));
+        fault(key, "finite numbers", sentence({array.values[i], " at element ", i}));
         return false;
       }
     }
@@ -89,7 +84,7 @@ class body_checker {
       double sum = 0;
       for (std::size_t c = 0; c < columns; ++c) sum += array.values[r * columns + c];
       if (!(std::abs(sum - 1) <= 1e-3)) {
-        fault(key, "rows that sum to 1", std::to_string(sum) + " in row " + std::to_string(r));
+        fault(key, "rows that sum to 1", sentence({sum, " in row ", r}));
         return false;
       }
     }
@@ -100,8 +95,7 @@ class body_checker {
     for (std::size_t i = 0; i < array.values.size(); ++i) {
       const double v = array.values[i];
       if (!(v >= 0 && v < static_cast<double>(limit)) || v != std::floor(v)) {
-        fault(key, "indices from 0 to " + std::to_string(limit - 1),
-              std::to_string(v) + " at element " + std::to_string(i));
+        fault(key, sentence({"indices from 0 to ", limit - 1}), sentence({v, " at element ", i}));
         return false;
       }
     }
@@ -132,14 +126,13 @@ class body_checker {
     const double own = table.values[count + j];
     const bool root = parent == -1 || parent >= unsigned_root;
     if (own != static_cast<double>(j)) {
-      checker.fault("kintree_table", "joints numbered in order",
-                    std::to_string(own) + " at joint " + std::to_string(j));
+      checker.fault("kintree_table", "joints numbered in order", sentence({own, " at joint ", j}));
       return {};
     }
     if (j == 0 ? !root : !(parent >= 0 && parent < own && parent == std::floor(parent))) {
       checker.fault("kintree_table",
                     j == 0 ? "a root (-1 or 2^32 - 1) first" : "a parent before its child",
-                    std::to_string(parent) + " as parent of joint " + std::to_string(j));
+                    sentence({parent, " as parent of joint ", j}));
       return {};
     }
     if (j != 0) parents[j] = static_cast<int>(parent);
@@ -290,7 +283,7 @@ template <class T = float>
     check.indices("vert_sym_idxs", arrays.mirror_vertex, vertices);
   }
   if (!check.faults().empty()) {
-    return error{errc::mismatch, std::string(name) + " is not a body" + check.faults()};
+    return error{errc::mismatch, detail::sentence({name, " is not a body", check.faults()})};
   }
 
   const auto narrow = []<class To>(const body_array& from, std::vector<To>& to) {

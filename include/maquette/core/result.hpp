@@ -27,7 +27,8 @@ template <class T>
 class [[nodiscard]] result {
  public:
   result(T value) : has_value_(true), value_(std::move(value)) {}
-  result(maquette::error e) : has_value_(false), error_(std::move(e)) {}
+  [[gnu::cold, gnu::noinline]] result(maquette::error e)
+      : has_value_(false), error_(std::move(e)) {}
   result(result&& other) noexcept { take(std::move(other)); }
   result& operator=(result&& other) noexcept {
     if (this == &other) return *this;
@@ -90,7 +91,7 @@ template <>
 class [[nodiscard]] result<void> {
  public:
   result() = default;
-  result(maquette::error e) : error_(std::move(e)) {}
+  [[gnu::cold, gnu::noinline]] result(maquette::error e) : error_(std::move(e)) {}
 
   bool has_value() const { return !error_.has_value(); }
   explicit operator bool() const { return has_value(); }

@@ -9,6 +9,7 @@
 
 #include "maquette/body/joints.hpp"
 #include "maquette/core/result.hpp"
+#include "maquette/core/sentence.hpp"
 #include "maquette/io/safetensors.hpp"
 
 namespace maquette {
@@ -48,9 +49,10 @@ struct joint_calibration {
   const bool whole = read(slope, curves.slope) && read(offset, curves.offset);
   if (!whole || *std::min_element(curves.slope.begin(), curves.slope.end()) < 0)
     return error{errc::mismatch,
-                 origin +
-                     ": expected calibration.slope (none below 0) and calibration.offset of 16 "
-                     "finite numbers each, found others"};
+                 detail::sentence(
+                     {origin,
+                      ": expected calibration.slope (none below 0) and calibration.offset of 16 "
+                      "finite numbers each, found others"})};
   curves.known = true;
   return curves;
 }

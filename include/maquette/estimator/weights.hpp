@@ -13,6 +13,7 @@
 
 #include "maquette/core/backend.hpp"
 #include "maquette/core/result.hpp"
+#include "maquette/core/sentence.hpp"
 #include "maquette/core/workspace.hpp"
 #include "maquette/estimator/calibration.hpp"
 #include "maquette/io/json.hpp"
@@ -50,8 +51,8 @@ struct human2d_architecture {
 
   bool operator==(const human2d_architecture&) const = default;
   [[nodiscard]] std::string text() const {
-    return std::to_string(joints) + " joints, " + std::to_string(features) + " features, " +
-           std::to_string(stacks) + " stacks and " + std::to_string(modules) + " modules";
+    return sentence({joints, " joints, ", features, " features, ", stacks, " stacks and ", modules,
+                     " modules"});
   }
 };
 
@@ -93,18 +94,18 @@ template <class Human2D>
     return at == file.metadata().end() ? std::string_view{} : std::string_view{at->second};
   };
   const auto expect = [&](const char* key, std::string_view found, const std::string& expected) {
-    return error{errc::mismatch, file.origin() + ": expected weights whose metadata '" + key +
-                                     "' is " + expected + ", found " +
-                                     (found.empty() ? "none" : '\'' + std::string(found) + '\'')};
+    return error{errc::mismatch, sentence({file.origin(), ": expected weights whose metadata '",
+                                           key, "' is ", expected, ", found ",
+                                           found.empty() ? "none" : sentence({"'", found, "'"})})};
   };
   if (value("format") != "maquette-1") return expect("format", value("format"), "'maquette-1'");
   constexpr human2d_architecture expected = architecture_of(static_cast<const Human2D*>(nullptr));
   human2d_architecture found;
   if (!read_architecture(value("human2d"), found))
-    return expect("human2d", value("human2d"), "an architecture of " + expected.text());
+    return expect("human2d", value("human2d"), sentence({"an architecture of ", expected.text()}));
   if (found != expected)
-    return error{errc::mismatch, file.origin() + ": expected a Human2D of " + expected.text() +
-                                     ", found one of " + found.text()};
+    return error{errc::mismatch, sentence({file.origin(), ": expected a Human2D of ",
+                                           expected.text(), ", found one of ", found.text()})};
   const std::string input = std::to_string(Human2D::input_size);
   if (value("input") != input) return expect("input", value("input"), '\'' + input + '\'');
   if (!value("preprocessing").starts_with("rgb / 255 - 0.5"))
@@ -127,9 +128,9 @@ template <class Human2D>
     if (std::isnan(worst)) break;
   }
   if (worst <= share * largest) return {};
-  return error{errc::mismatch, origin +
-                                   ": expected the networks to answer the file's self-test as '" +
-                                   name + "' says, found a difference of " + std::to_string(worst)};
+  return error{errc::mismatch,
+               sentence({origin, ": expected the networks to answer the file's self-test as '",
+                         name, "' says, found a difference of ", worst})};
 }
 
 /// Means over an 8 x 8 grid of square blocks: planes [C, S, S] to [C, 8, 8].
@@ -172,10 +173,11 @@ template <class Human2D>
   const auto beta = take("selftest.beta", 10);
   for (const auto& part : {picture, mask, joints, heatmaps, silhouette, pose, beta})
     if (part.empty())
-      return error{errc::mismatch,
-                   file.origin() +
-                       ": expected a self-test (selftest.picture, mask, joints, heatmaps, "
-                       "silhouette, pose and beta), found it missing or of another shape"};
+      return error{
+          errc::mismatch,
+          detail::sentence({file.origin(),
+                            ": expected a self-test (selftest.picture, mask, joints, heatmaps, "
+                            "silhouette, pose and beta), found it missing or of another shape"})};
 
   workspace memory(networks<Human2D>::workspace_bytes);
   const context<cpu> here{cpu{threads}, memory.scratch()};

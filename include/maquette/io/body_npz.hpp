@@ -10,6 +10,7 @@
 #include "maquette/body/body_model.hpp"
 #include "maquette/body/build_body.hpp"
 #include "maquette/core/result.hpp"
+#include "maquette/core/sentence.hpp"
 #include "maquette/io/npz.hpp"
 
 namespace maquette {
@@ -40,7 +41,7 @@ template <class T = float>
     result<std::vector<double>> values = read->values<double>();
     if (!values) {
       return error{values.error().code,
-                   std::string(name) + ": array '" + key + "': " + values.error().message};
+                   detail::sentence({name, ": array '", key, "': ", values.error().message})};
     }
     for (const auto extent : read->shape) array->shape.push_back(static_cast<std::size_t>(extent));
     array->values = std::move(*values);

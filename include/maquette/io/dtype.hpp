@@ -14,6 +14,7 @@
 #include <vector>
 
 #include "maquette/core/result.hpp"
+#include "maquette/core/sentence.hpp"
 #include "maquette/core/tensor.hpp"
 #include "maquette/io/bytes.hpp"
 
@@ -164,22 +165,23 @@ bool representable(Value value) {
 /// integer type and a value is not such an integer (a fraction, out of range, NaN).
 template <class T>
 result<std::vector<T>> convert_elements(dtype type, std::span<const std::byte> bytes) {
-  std::vector<T> values;
-  values.reserve(bytes.size() / dtype_size(type));
-  std::optional<std::size_t> lost;
+  std::vector<T> values(bytes.size() / dtype_size(type));
+  T* next = values.data();
+  std::optional<std::ptrdiff_t> lost;
   detail::for_each_element(type, bytes, [&](auto value) {
     if constexpr (std::is_integral_v<T>) {
       if (!detail::representable<T>(value)) {
-        if (!lost) lost = values.size();
-        values.push_back(T{});
+        if (!lost) lost = next - values.data();
+        ++next;
         return;
       }
     }
-    values.push_back(static_cast<T>(value));
+    *next++ = static_cast<T>(value);
   });
   if (lost)
-    return error{errc::mismatch, "element " + std::to_string(*lost) +
-                                     " is not a whole number that the wanted type can hold"};
+    return error{errc::mismatch,
+                 detail::sentence(
+                     {"element ", *lost, " is not a whole number that the wanted type can hold"})};
   return values;
 }
 

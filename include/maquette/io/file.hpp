@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "maquette/core/result.hpp"
+#include "maquette/core/sentence.hpp"
 
 #if defined(__unix__) || defined(__APPLE__)
 #define MAQUETTE_HAS_MMAP 1
@@ -29,7 +30,7 @@ namespace detail {
 
 [[gnu::cold]] inline error system_error(errc code, const std::string& path, const char* what,
                                         int number) {
-  return {code, path + ": " + what + ": " + std::generic_category().message(number)};
+  return {code, sentence({path, ": ", what, ": ", std::generic_category().message(number)})};
 }
 
 /// A FILE* that closes itself.
@@ -72,8 +73,8 @@ inline result<std::vector<std::byte>> read_file(const std::string& path,
     const std::size_t got = std::fread(bytes.data() + size, 1, step, file.get());
     size += got;
     if (size > max_bytes)
-      return error{errc::unsupported,
-                   path + ": expected at most " + std::to_string(max_bytes) + " bytes, found more"};
+      return error{errc::unsupported, detail::sentence({path, ": expected at most ", max_bytes,
+                                                        " bytes, found more"})};
     if (got < step) break;
   }
   if (std::ferror(file.get()) != 0)
@@ -151,7 +152,7 @@ class mapped_file {
 /// Errors: unwritable.
 inline result<void> write_file(const std::string& path, std::span<const std::byte> bytes) {
 #if MAQUETTE_HAS_MMAP
-  const std::string temporary = path + "." + std::to_string(::getpid()) + ".partial";
+  const std::string temporary = detail::sentence({path, ".", ::getpid(), ".partial"});
 #else
   const std::string temporary = path + ".partial";
 #endif

@@ -13,6 +13,7 @@
 #include <utility>
 
 #include "maquette/core/result.hpp"
+#include "maquette/core/sentence.hpp"
 #include "maquette/io/bytes.hpp"
 #include "maquette/io/file.hpp"
 #include "maquette/io/jpeg.hpp"
@@ -88,20 +89,20 @@ struct picture_size {
 inline result<void> check_picture_size(const picture_size& size, const image_limits& limits,
                                        const std::string& origin) {
   if (size.width < 1 || size.height < 1)
-    return error{errc::malformed, origin + ": the picture has no pixels"};
+    return error{errc::malformed, sentence({origin, ": the picture has no pixels"})};
   if (size.width > limits.max_side || size.height > limits.max_side ||
       size.width * size.height > limits.max_pixels)
-    return error{errc::unsupported,
-                 origin + ": expected a picture of at most " + std::to_string(limits.max_pixels) +
-                     " pixels and " + std::to_string(limits.max_side) + " a side, found " +
-                     std::to_string(size.width) + " x " + std::to_string(size.height)};
+    return error{errc::unsupported, sentence({origin, ": expected a picture of at most ",
+                                              limits.max_pixels, " pixels and ", limits.max_side,
+                                              " a side, found ", size.width, " x ", size.height})};
   return {};
 }
 
 /// A binary PPM or PGM file: P6 or P5, width, height, largest value, one space, samples.
 inline result<image> decode_pnm(std::span<const std::byte> bytes, const std::string& origin,
                                 const image_limits& limits) {
-  const error broken{errc::malformed, origin + ": the header is not that of a P5 or P6 picture"};
+  const error broken{errc::malformed,
+                     sentence({origin, ": the header is not that of a P5 or P6 picture"})};
   std::size_t at = 2;
   const auto character = [&] { return at < bytes.size() ? std::to_integer<int>(bytes[at]) : -1; };
   std::int64_t header[3] = {};
@@ -126,9 +127,9 @@ inline result<image> decode_pnm(std::span<const std::byte> bytes, const std::str
   const auto pixel_count = static_cast<std::size_t>(width * height);
   const auto samples = bytes.subspan(at);
   if (samples.size() < pixel_count * channels * sample_size)
-    return error{errc::malformed, origin + ": the picture is cut short: expected " +
-                                      std::to_string(pixel_count * channels * sample_size) +
-                                      " bytes of samples, found " + std::to_string(samples.size())};
+    return error{errc::malformed, sentence({origin, ": the picture is cut short: expected ",
+                                            pixel_count * channels * sample_size,
+                                            " bytes of samples, found ", samples.size()})};
   image picture{static_cast<std::int32_t>(width), static_cast<std::int32_t>(height), {}};
   picture.pixels.resize(3 * pixel_count);
   const auto sample = [&](std::size_t index) {
@@ -145,7 +146,7 @@ inline result<image> decode_pnm(std::span<const std::byte> bytes, const std::str
 /// Whether a BMP file holds all the rows that its header announces: stb would make up the rest.
 inline result<void> check_bmp(std::span<const std::byte> bytes, const std::string& origin,
                               const image_limits& limits) {
-  const error cut_short{errc::malformed, origin + ": the picture is cut short"};
+  const error cut_short{errc::malformed, sentence({origin, ": the picture is cut short"})};
   const auto data = load<std::uint32_t>(bytes, 10);
   const auto header_size = load<std::uint32_t>(bytes, 14);
   if (!data || !header_size) return cut_short;
@@ -177,10 +178,11 @@ inline result<void> check_png(std::span<const std::byte> bytes, const std::strin
     const auto length = load_big_endian<std::uint32_t>(bytes, at);
     const auto type = load_big_endian<std::uint32_t>(bytes, at + 4);
     if (!length || !type || bytes.size() - at < overhead + std::size_t{*length})
-      return error{errc::malformed, origin + ": the picture is cut short"};
+      return error{errc::malformed, sentence({origin, ": the picture is cut short"})};
     if (*type == image_end) return {};
     if (*type == image_data && !has_data && *length == 0)
-      return error{errc::malformed, origin + ": the PNG picture begins with an empty piece"};
+      return error{errc::malformed,
+                   sentence({origin, ": the PNG picture begins with an empty piece"})};
     has_data = has_data || *type == image_data;
     at += overhead + *length;
   }
@@ -216,8 +218,8 @@ inline result<image> decode_with_stb(std::span<const std::byte> bytes, const std
   const auto size = static_cast<int>(bytes.size());
   const auto undecodable = [&] {
     const char* reason = ::stbi_failure_reason();
-    return error{errc::malformed, origin + ": the picture cannot be decoded (" +
-                                      (reason != nullptr ? reason : "no reason given") + ")"};
+    return error{errc::malformed, sentence({origin, ": the picture cannot be decoded (",
+                                            reason != nullptr ? reason : "no reason given", ")"})};
   };
   stb_allocation_limit = std::size_t{1} << 20;
   int width = 0, height = 0, channels = 0;
@@ -260,9 +262,10 @@ inline result<image> decode_image(std::span<const std::byte> bytes,
                                   std::string_view origin = "picture in memory",
                                   const image_limits& limits = {}) {
   const std::string name(origin);
-  if (bytes.empty()) return error{errc::malformed, name + ": the file is empty"};
+  if (bytes.empty()) return error{errc::malformed, detail::sentence({name, ": the file is empty"})};
   if (bytes.size() > static_cast<std::size_t>(std::numeric_limits<int>::max()))
-    return error{errc::unsupported, name + ": expected a picture of less than 2 GiB"};
+    return error{errc::unsupported,
+                 detail::sentence({name, ": expected a picture of less than 2 GiB"})};
   const auto begins_with = [&](std::string_view magic) {
     return bytes.size() >= magic.size() &&
            std::equal(magic.begin(), magic.end(), bytes.begin(), [](char a, std::byte b) {
@@ -272,8 +275,10 @@ inline result<image> decode_image(std::span<const std::byte> bytes,
   if (begins_with("P5") || begins_with("P6")) return detail::decode_pnm(bytes, name, limits);
   if (begins_with("\xFF\xD8\xFF")) {
     const detail::jpeg_summary summary = detail::summarize_jpeg(bytes);
-    if (!summary.complete) return error{errc::malformed, name + ": the picture is cut short"};
-    if (!summary.sound) return error{errc::malformed, name + ": a Huffman table is broken"};
+    if (!summary.complete)
+      return error{errc::malformed, detail::sentence({name, ": the picture is cut short"})};
+    if (!summary.sound)
+      return error{errc::malformed, detail::sentence({name, ": a Huffman table is broken"})};
     result<image> picture = detail::decode_with_stb(bytes, name, limits);
     if (!picture) return picture;
     return detail::oriented(std::move(*picture), summary.orientation);
@@ -286,7 +291,8 @@ inline result<image> decode_image(std::span<const std::byte> bytes,
     if (result<void> whole = detail::check_bmp(bytes, name, limits); !whole) return whole.error();
     return detail::decode_with_stb(bytes, name, limits);
   }
-  return error{errc::unsupported, name + ": expected a PNG, JPEG, BMP, PPM or PGM picture"};
+  return error{errc::unsupported,
+               detail::sentence({name, ": expected a PNG, JPEG, BMP, PPM or PGM picture"})};
 }
 
 /// Reads a picture file as 8-bit RGB.

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "maquette/core/result.hpp"
+#include "maquette/core/sentence.hpp"
 
 namespace maquette {
 
@@ -24,8 +25,7 @@ namespace detail {
 inline result<void> check_finite(std::span<const float> values, const char* what) {
   for (std::size_t i = 0; i < values.size(); ++i)
     if (!std::isfinite(values[i]))
-      return error{errc::mismatch,
-                   std::string(what) + ": value " + std::to_string(i) + " is not a finite number"};
+      return error{errc::mismatch, sentence({what, ": value ", i, " is not a finite number"})};
   return {};
 }
 
@@ -33,8 +33,8 @@ inline result<void> check_finite(std::span<const float> values, const char* what
 [[gnu::cold]] inline result<void> check_mesh(const mesh_view& mesh) {
   const std::size_t vertex_count = mesh.vertices.size() / 3;
   const auto wrong = [&](const char* what, std::size_t expected, std::size_t found) {
-    return error{errc::mismatch, std::string(what) + ": expected " + std::to_string(expected) +
-                                     " numbers, found " + std::to_string(found)};
+    return error{errc::mismatch,
+                 sentence({what, ": expected ", expected, " numbers, found ", found})};
   };
   if (mesh.vertices.empty() || mesh.vertices.size() % 3 != 0)
     return wrong("vertices", 3 * vertex_count + 3, mesh.vertices.size());
@@ -48,9 +48,8 @@ inline result<void> check_finite(std::span<const float> values, const char* what
     return wrong("texture coordinates", 2 * vertex_count, mesh.texture_coordinates.size());
   for (std::size_t i = 0; i < mesh.faces.size(); ++i)
     if (mesh.faces[i] >= vertex_count)
-      return error{errc::mismatch, "face " + std::to_string(i / 3) + ": vertex " +
-                                       std::to_string(mesh.faces[i]) + " is not one of the " +
-                                       std::to_string(vertex_count)};
+      return error{errc::mismatch, sentence({"face ", i / 3, ": vertex ", mesh.faces[i],
+                                             " is not one of the ", vertex_count})};
   if (result<void> finite = check_finite(mesh.vertices, "vertices"); !finite) return finite;
   if (result<void> finite = check_finite(mesh.normals, "normals"); !finite) return finite;
   return check_finite(mesh.texture_coordinates, "texture coordinates");

@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "maquette/core/result.hpp"
+#include "maquette/core/sentence.hpp"
 #include "maquette/core/tensor.hpp"
 #include "maquette/io/bytes.hpp"
 #include "maquette/io/dtype.hpp"
@@ -169,12 +170,12 @@ class npy_literal {
 /// Reads numpy's type string, such as <f4, |b1 or <U12.
 [[gnu::cold]] inline result<void> parse_npy_descr(std::string_view descr, const std::string& origin,
                                                   npy_header& header) {
-  const error unsupported{errc::unsupported, origin + ": the element type '" + std::string(descr) +
-                                                 "' is not supported"};
+  const error unsupported{errc::unsupported,
+                          sentence({origin, ": the element type '", descr, "' is not supported"})};
   if (descr.find('O') != std::string_view::npos)
-    return error{errc::unsupported, origin +
-                                        ": an array of Python objects is a pickle, which is "
-                                        "program code and is not read from .npy files"};
+    return error{errc::unsupported, sentence({origin,
+                                              ": an array of Python objects is a pickle, which is "
+                                              "program code and is not read from .npy files"})};
   if (descr.size() < 3 ||
       (descr[0] != '<' && descr[0] != '>' && descr[0] != '|' && descr[0] != '='))
     return unsupported;
@@ -215,9 +216,9 @@ class npy_literal {
 [[gnu::cold]] inline result<npy_header> parse_npy_header(std::string_view text,
                                                          const std::string& origin) {
   const error broken{errc::malformed,
-                     origin +
-                         ": the .npy header is not the expected dictionary of descr, "
-                         "fortran_order and shape"};
+                     sentence({origin,
+                               ": the .npy header is not the expected dictionary of descr, "
+                               "fortran_order and shape"})};
   npy_header header;
   npy_literal literal(text);
   std::string_view key, descr;
@@ -228,7 +229,8 @@ class npy_literal {
     if (key == "descr" && !has_descr) {
       has_descr = true;
       if (literal.consume("["))
-        return error{errc::unsupported, origin + ": arrays of records are not supported"};
+        return error{errc::unsupported,
+                     sentence({origin, ": arrays of records are not supported"})};
       if (!literal.string(descr)) return broken;
     } else if (key == "fortran_order" && !has_order) {
       has_order = true;
@@ -240,8 +242,8 @@ class npy_literal {
         std::int64_t extent = 0;
         if (!literal.integer(extent)) return broken;
         if (!header.shape.push_back(extent))
-          return error{errc::unsupported, origin + ": expected at most " +
-                                              std::to_string(tensor_shape::capacity) + " axes"};
+          return error{errc::unsupported,
+                       sentence({origin, ": expected at most ", tensor_shape::capacity, " axes"})};
         if (!literal.consume(",")) {
           if (!literal.consume(")")) return broken;
           break;
@@ -259,13 +261,12 @@ class npy_literal {
   if (result<void> read = parse_npy_descr(descr, origin, header); !read) return read.error();
   const auto count = element_count(header.shape);
   if (!count || !checked_product(*count, header.item_size))
-    return error{errc::malformed,
-                 origin + ": the shape " + to_string(header.shape) + " is beyond all memory"};
+    return error{errc::malformed, sentence({origin, ": the shape ", to_string(header.shape),
+                                            " is beyond all memory"})};
   header.count = *count;
   if (header.what != npy_header::kind::number && header.count > npy_text_limit)
-    return error{errc::unsupported, origin + ": expected at most " +
-                                        std::to_string(npy_text_limit) + " texts, found " +
-                                        std::to_string(header.count)};
+    return error{errc::unsupported, sentence({origin, ": expected at most ", npy_text_limit,
+                                              " texts, found ", header.count})};
   return header;
 }
 
@@ -328,7 +329,7 @@ inline void swap_bytes(std::span<std::byte> bytes, std::size_t width) {
     while (length > 0 && *load<std::uint32_t>(item, 4 * (length - 1)) == 0) --length;
     for (std::size_t c = 0; c < length; ++c)
       if (!append_utf8(text, *load<std::uint32_t>(item, 4 * c)))
-        return error{errc::malformed, origin + ": text " + std::to_string(i) + " is not Unicode"};
+        return error{errc::malformed, sentence({origin, ": text ", i, " is not Unicode"})};
   }
   return array;
 }
@@ -356,22 +357,23 @@ inline result<npy_array> decode_npy(std::span<const std::byte> bytes,
   const std::string name(origin);
   const std::optional<detail::npy_prelude> prelude = detail::parse_npy_prelude(bytes);
   if (!prelude)
-    return error{errc::malformed, name + ": does not begin like a .npy file of version 1 to 3"};
+    return error{errc::malformed,
+                 detail::sentence({name, ": does not begin like a .npy file of version 1 to 3"})};
   if (prelude->header_size > detail::npy_header_limit ||
       prelude->header_size > bytes.size() - prelude->size)
-    return error{errc::malformed, name + ": the .npy header should have " +
-                                      std::to_string(prelude->header_size) + " bytes, but only " +
-                                      std::to_string(bytes.size() - prelude->size) +
-                                      " follow or are read"};
+    return error{errc::malformed,
+                 detail::sentence({name, ": the .npy header should have ", prelude->header_size,
+                                   " bytes, but only ", bytes.size() - prelude->size,
+                                   " follow or are read"})};
   const auto text = bytes.subspan(prelude->size, prelude->header_size);
   const auto data = bytes.subspan(prelude->size + prelude->header_size);
   const result<detail::npy_header> header =
       detail::parse_npy_header({reinterpret_cast<const char*>(text.data()), text.size()}, name);
   if (!header) return header.error();
   if (header->byte_count() != data.size())
-    return error{errc::malformed, name + ": shape " + detail::to_string(header->shape) + " needs " +
-                                      std::to_string(header->byte_count()) + " bytes, found " +
-                                      std::to_string(data.size())};
+    return error{errc::malformed,
+                 detail::sentence({name, ": shape ", detail::to_string(header->shape), " needs ",
+                                   header->byte_count(), " bytes, found ", data.size()})};
   return detail::build_npy_array(*header, {data.begin(), data.end()}, name);
 }
 

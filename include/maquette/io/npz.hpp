@@ -14,6 +14,7 @@
 #include <vector>
 
 #include "maquette/core/result.hpp"
+#include "maquette/core/sentence.hpp"
 #include "maquette/io/bytes.hpp"
 #include "maquette/io/directory.hpp"
 #include "maquette/io/file.hpp"
@@ -107,7 +108,7 @@ class zip_stream {
 [[gnu::cold]] inline result<std::vector<zip_member>> read_zip_directory(
     std::span<const std::byte> bytes, const std::string& origin) {
   const auto malformed = [&](const char* what) {
-    return error{errc::malformed, origin + ": " + what};
+    return error{errc::malformed, sentence({origin, ": ", what})};
   };
   constexpr std::uint32_t end_mark = 0x06054b50, locator_mark = 0x07064b50, end64_mark = 0x06064b50,
                           entry_mark = 0x02014b50, local_mark = 0x04034b50;
@@ -181,11 +182,12 @@ class zip_stream {
     entry += entry_size + name_size + extra_size + comment_size;
 
     if ((flags & 1U) != 0)
-      return error{errc::unsupported, origin + ": member '" + member.name + "' is encrypted"};
+      return error{errc::unsupported,
+                   sentence({origin, ": member '", member.name, "' is encrypted"})};
     if (method != 0 && method != 8)
-      return error{errc::unsupported, origin + ": member '" + member.name +
-                                          "' is compressed by method " + std::to_string(method) +
-                                          ", expected stored or deflated"};
+      return error{errc::unsupported,
+                   sentence({origin, ": member '", member.name, "' is compressed by method ",
+                             method, ", expected stored or deflated"})};
     member.deflated = method == 8;
     if (local > directory || directory - local < local_size ||
         load<std::uint32_t>(bytes, static_cast<std::size_t>(local)) != local_mark)
@@ -244,14 +246,14 @@ class npz {
     archive.members_ = std::move(*members);
     for (detail::zip_member& member : archive.members_) {
       if (!member.name.ends_with(".npy"))
-        return error{errc::unsupported,
-                     archive.origin_ + ": member '" + member.name + "' is not a .npy file"};
+        return error{errc::unsupported, detail::sentence({archive.origin_, ": member '",
+                                                          member.name, "' is not a .npy file"})};
       member.name.resize(member.name.size() - 4);
       archive.names_.push_back(member.name);
     }
     if (const auto twin = detail::repeated_name({archive.names_.begin(), archive.names_.end()}))
       return error{errc::malformed,
-                   archive.origin_ + ": array '" + std::string(*twin) + "' occurs twice"};
+                   detail::sentence({archive.origin_, ": array '", *twin, "' occurs twice"})};
     return archive;
   }
 
@@ -269,8 +271,8 @@ class npz {
   result<npy_array> read(std::string_view name) const {
     const auto at = std::find(names_.begin(), names_.end(), name);
     if (at == names_.end()) {
-      std::string message = origin_ + ": expected an array '" + std::string(name) + "', found";
-      for (const std::string& present : names_) message += " '" + present + "'";
+      std::string message = detail::sentence({origin_, ": expected an array '", name, "', found"});
+      for (const std::string& present : names_) message += detail::sentence({" '", present, "'"});
       return error{errc::not_found, message + (names_.empty() ? " none" : "")};
     }
     return read(members_[static_cast<std::size_t>(at - names_.begin())]);
@@ -278,19 +280,22 @@ class npz {
 
  private:
   [[gnu::cold]] result<npy_array> read(const detail::zip_member& member) const {
-    const std::string origin = origin_ + ": array '" + member.name + "'";
-    const error broken{errc::malformed, origin + ": the stored bytes are cut short or damaged"};
+    const std::string origin = detail::sentence({origin_, ": array '", member.name, "'"});
+    const error broken{errc::malformed,
+                       detail::sentence({origin, ": the stored bytes are cut short or damaged"})};
     std::byte prelude_bytes[detail::npy_prelude_limit];
     const std::size_t prelude_size = detail::npy_prelude_limit;
     detail::zip_stream stream(member);
     if (!stream.read(prelude_bytes)) return broken;
     const auto prelude = detail::parse_npy_prelude(prelude_bytes);
     if (!prelude)
-      return error{errc::malformed, origin + ": does not begin like a .npy file of version 1 to 3"};
+      return error{
+          errc::malformed,
+          detail::sentence({origin, ": does not begin like a .npy file of version 1 to 3"})};
     const std::size_t header_end = prelude->size + prelude->header_size;
     if (header_end < prelude_size || prelude->header_size > detail::npy_header_limit)
-      return error{errc::malformed, origin + ": a .npy header of " +
-                                        std::to_string(prelude->header_size) + " bytes"};
+      return error{errc::malformed, detail::sentence({origin, ": a .npy header of ",
+                                                      prelude->header_size, " bytes"})};
     std::string text(reinterpret_cast<const char*>(prelude_bytes) + prelude->size,
                      prelude_size - prelude->size);
     text.resize(prelude->header_size);
@@ -300,14 +305,14 @@ class npz {
     if (!header) return header.error();
     const std::size_t size = header->byte_count();
     if (member.size < header_end || member.size - header_end != size)
-      return error{errc::malformed, origin + ": shape " + detail::to_string(header->shape) +
-                                        " needs " + std::to_string(size) +
-                                        " bytes, the archive declares " +
-                                        std::to_string(member.size)};
+      return error{
+          errc::malformed,
+          detail::sentence({origin, ": shape ", detail::to_string(header->shape), " needs ", size,
+                            " bytes, the archive declares ", member.size})};
     if (size > limits_.max_array_bytes)
-      return error{errc::unsupported, origin + ": expected at most " +
-                                          std::to_string(limits_.max_array_bytes) +
-                                          " bytes, found " + std::to_string(size)};
+      return error{errc::unsupported,
+                   detail::sentence({origin, ": expected at most ", limits_.max_array_bytes,
+                                     " bytes, found ", size})};
     // Deflate cannot shrink further than this, so a larger claim is a lie: do not allocate for it.
     constexpr std::size_t best_ratio = 1032;
     if (size / (member.deflated ? best_ratio : 1) > member.data.size()) return broken;

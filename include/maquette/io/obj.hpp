@@ -6,6 +6,7 @@
 #include <string_view>
 
 #include "maquette/core/result.hpp"
+#include "maquette/core/sentence.hpp"
 #include "maquette/io/file.hpp"
 #include "maquette/io/json.hpp"
 #include "maquette/io/mesh.hpp"
@@ -47,7 +48,7 @@ inline result<std::string> encode_obj(const mesh_view& mesh) {
 /// Errors: those of `encode_obj`; unwritable.
 inline result<void> write_obj(const std::string& path, const mesh_view& mesh) {
   const result<std::string> text = encode_obj(mesh);
-  if (!text) return error{text.error().code, path + ": " + text.error().message};
+  if (!text) return error{text.error().code, detail::sentence({path, ": ", text.error().message})};
   return write_file(path, std::string_view(*text));
 }
 

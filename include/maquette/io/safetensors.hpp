@@ -4,6 +4,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <functional>
+#include <initializer_list>
 #include <map>
 #include <memory>
 #include <optional>
@@ -14,6 +15,7 @@
 #include <vector>
 
 #include "maquette/core/result.hpp"
+#include "maquette/core/sentence.hpp"
 #include "maquette/core/tensor.hpp"
 #include "maquette/io/bytes.hpp"
 #include "maquette/io/directory.hpp"
@@ -109,26 +111,26 @@ class safetensors {
   }
 
  private:
-  error malformed(const std::string& what) const {
-    return {errc::malformed, origin_ + ": " + what};
+  [[gnu::cold]] error malformed(std::initializer_list<detail::sentence_part> what) const {
+    return {errc::malformed, detail::sentence({origin_, ": ", detail::sentence(what)})};
   }
 
   [[gnu::cold]] result<void> read_header(std::span<const std::byte> bytes) {
     const auto length = detail::load<std::uint64_t>(bytes, 0);
     if (!length)
-      return malformed("expected at least the 8 bytes of a safetensors header length, found " +
-                       std::to_string(bytes.size()));
+      return malformed(
+          {"expected at least the 8 bytes of a safetensors header length, found ", bytes.size()});
     if (*length > detail::safetensors_header_limit)
-      return error{errc::unsupported, origin_ +
-                                          ": expected a header of at most 16 MB, found one of " +
-                                          std::to_string(*length) + " bytes"};
+      return error{errc::unsupported,
+                   detail::sentence({origin_, ": expected a header of at most 16 MB, found one of ",
+                                     *length, " bytes"})};
     if (*length > bytes.size() - 8)
-      return malformed("the header should have " + std::to_string(*length) + " bytes, but only " +
-                       std::to_string(bytes.size() - 8) + " follow");
+      return malformed(
+          {"the header should have ", *length, " bytes, but only ", bytes.size() - 8, " follow"});
     const auto header = bytes.subspan(8, static_cast<std::size_t>(*length));
     const auto data = bytes.subspan(8 + static_cast<std::size_t>(*length));
     if (header.empty() || header[0] != std::byte{'{'})
-      return malformed("the header does not begin with '{'");
+      return malformed({"the header does not begin with '{'"});
 
     detail::json_cursor json({reinterpret_cast<const char*>(header.data()), header.size()});
     std::vector<detail::byte_range> ranges;
@@ -139,7 +141,7 @@ class safetensors {
         std::string name;
         if (!json.string(name) || !json.consume(':')) return broken_header(json);
         if (name == detail::safetensors_metadata_key) {
-          if (has_metadata) return malformed("__metadata__ occurs twice");
+          if (has_metadata) return malformed({"__metadata__ occurs twice"});
           has_metadata = true;
           if (result<void> read = read_metadata(json); !read) return read;
         } else if (result<void> read = read_entry(json, std::move(name), ranges); !read) {
@@ -153,8 +155,7 @@ class safetensors {
   }
 
   error broken_header(const detail::json_cursor& json) const {
-    return malformed("the header is not the expected JSON at its byte " +
-                     std::to_string(json.position()));
+    return malformed({"the header is not the expected JSON at its byte ", json.position()});
   }
 
   [[gnu::cold]] result<void> read_metadata(detail::json_cursor& json) {
@@ -165,7 +166,7 @@ class safetensors {
       if (!json.string(key) || !json.consume(':') || !json.string(value))
         return broken_header(json);
       if (!metadata_.emplace(key, std::move(value)).second)
-        return malformed("the metadata has the key '" + key + "' twice");
+        return malformed({"the metadata has the key '", key, "' twice"});
     } while (json.consume(','));
     if (!json.consume('}')) return broken_header(json);
     return {};
@@ -191,9 +192,9 @@ class safetensors {
             std::int64_t size = 0;
             if (!json.integer(size)) return broken_header(json);
             if (!entry.shape.push_back(size))
-              return error{errc::unsupported, origin_ + ": tensor '" + name +
-                                                  "': expected at most " +
-                                                  std::to_string(tensor_shape::capacity) + " axes"};
+              return error{errc::unsupported,
+                           detail::sentence({origin_, ": tensor '", name, "': expected at most ",
+                                             tensor_shape::capacity, " axes"})};
           } while (json.consume(','));
           if (!json.consume(']')) return broken_header(json);
         }
@@ -203,23 +204,23 @@ class safetensors {
             !json.integer(end) || !json.consume(']'))
           return broken_header(json);
       } else {
-        return malformed("tensor '" + name + "': the key '" + key + "' is unknown or occurs twice");
+        return malformed({"tensor '", name, "': the key '", key, "' is unknown or occurs twice"});
       }
     } while (json.consume(','));
     if (!json.consume('}')) return broken_header(json);
     if (!has_type || !has_shape || !has_offsets)
-      return malformed("tensor '" + name + "': expected dtype, shape and data_offsets");
+      return malformed({"tensor '", name, "': expected dtype, shape and data_offsets"});
 
     const std::optional<dtype> known = detail::safetensors_type(type);
     if (!known)
       return error{errc::unsupported,
-                   origin_ + ": tensor '" + name + "': the element type '" + type + "' is unknown"};
+                   detail::sentence({origin_, ": tensor '", name, "': the element type '", type,
+                                     "' is unknown"})};
     const auto count = detail::element_count(entry.shape);
     const auto size = count ? detail::checked_product(*count, dtype_size(*known)) : std::nullopt;
     if (!size || begin < 0 || end < begin || static_cast<std::uint64_t>(end - begin) != *size)
-      return malformed("tensor '" + name + "': shape " + detail::to_string(entry.shape) + " of " +
-                       type + " does not fill the bytes " + std::to_string(begin) + " to " +
-                       std::to_string(end));
+      return malformed({"tensor '", name, "': shape ", detail::to_string(entry.shape), " of ", type,
+                        " does not fill the bytes ", begin, " to ", end});
     entry.name = std::move(name);
     entry.type = *known;
     ranges.push_back(
@@ -238,24 +239,23 @@ class safetensors {
     for (const detail::byte_range& at : ranges) {
       safetensors_entry& entry = entries_[at.part];
       if (at.begin != end)
-        return malformed("tensor '" + entry.name + "': expected to begin at byte " +
-                         std::to_string(end) + " of the data, found " + std::to_string(at.begin));
+        return malformed({"tensor '", entry.name, "': expected to begin at byte ", end,
+                          " of the data, found ", at.begin});
       end = at.end;
       if (end > data.size())
-        return malformed("tensor '" + entry.name + "': ends at byte " + std::to_string(end) +
-                         " of the data, of which there are " + std::to_string(data.size()));
+        return malformed({"tensor '", entry.name, "': ends at byte ", end,
+                          " of the data, of which there are ", data.size()});
       entry.bytes = data.subspan(static_cast<std::size_t>(at.begin),
                                  static_cast<std::size_t>(at.end - at.begin));
       placed.push_back(std::move(entry));
     }
     if (end != data.size())
-      return malformed("expected " + std::to_string(end) + " bytes of data, found " +
-                       std::to_string(data.size()));
+      return malformed({"expected ", end, " bytes of data, found ", data.size()});
     entries_ = std::move(placed);
     std::vector<std::string_view> names;
     for (const safetensors_entry& entry : entries_) names.emplace_back(entry.name);
     if (const auto twin = detail::repeated_name(std::move(names)))
-      return malformed("tensor '" + std::string(*twin) + "' occurs twice");
+      return malformed({"tensor '", *twin, "' occurs twice"});
     return {};
   }
 

@@ -2,7 +2,7 @@
 #pragma once
 #include <cmath>
 #include <cstddef>
-#include <functional>
+#include <initializer_list>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -10,6 +10,7 @@
 
 #include "maquette/core/buffer.hpp"
 #include "maquette/core/result.hpp"
+#include "maquette/core/sentence.hpp"
 #include "maquette/core/tensor.hpp"
 #include "maquette/nn/layer.hpp"
 
@@ -43,13 +44,13 @@ class parameter_binder {
       if (tensors_[i].name != name) continue;
       used_[i] = true;
       if (tensors_[i].shape != to.shape || tensors_[i].values.size() != to.size)
-        return complain("The tensor " + name + " has the shape " + text_of(tensors_[i].shape) +
-                        " where " + text_of(to.shape) + " was expected.");
+        return complain({"The tensor ", name, " has the shape ", text_of(tensors_[i].shape),
+                         " where ", text_of(to.shape), " was expected."});
       check_values(tensors_[i]);
       to.data = tensors_[i].values.data();
       return;
     }
-    complain("The tensor " + name + " of shape " + text_of(to.shape) + " is missing.");
+    complain({"The tensor ", name, " of shape ", text_of(to.shape), " is missing."});
   }
 
   /// What is wrong, with the tensors behind the prefix that no parameter used.
@@ -57,8 +58,8 @@ class parameter_binder {
     for (std::size_t i = 0; i < tensors_.size(); ++i) {
       const std::string_view name = tensors_[i].name;
       if (used_[i] || !name.starts_with(prefix) || is_bookkeeping(name)) continue;
-      complain("The tensor " + std::string(name) + " of shape " + text_of(tensors_[i].shape) +
-               " has no place in the network.");
+      complain({"The tensor ", name, " of shape ", text_of(tensors_[i].shape),
+                " has no place in the network."});
     }
     if (problems_.empty()) return {};
     return error{errc::mismatch, std::move(problems_)};
@@ -71,13 +72,13 @@ class parameter_binder {
     for (std::size_t i = 0; i < tensor.values.size(); ++i) {
       const float value = tensor.values[i];
       if (std::isfinite(value) && !(is_variance && value < 0)) continue;
-      return complain("The tensor " + std::string(tensor.name) + " holds " + std::to_string(value) +
-                      " at index " + std::to_string(i) + " where a " +
-                      (is_variance ? "variance" : "finite number") + " was expected.");
+      return complain({"The tensor ", tensor.name, " holds ", value, " at index ", i, " where a ",
+                       is_variance ? "variance" : "finite number", " was expected."});
     }
   }
-  [[gnu::cold]] void complain(const std::string& sentence) {
-    problems_ += (problems_.empty() ? "" : "\n") + sentence;
+  [[gnu::cold]] void complain(std::initializer_list<maquette::detail::sentence_part> parts) {
+    if (!problems_.empty()) problems_ += '\n';
+    problems_ += maquette::detail::sentence(parts);
   }
 
   tensor_source tensors_;
