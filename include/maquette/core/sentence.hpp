@@ -22,7 +22,7 @@ class sentence_part {
         what_(std::is_signed_v<Number> ? kind::whole : kind::natural) {}
   sentence_part(double number) : real_(number), what_(kind::real) {}
 
-  void append_to(std::string& sentence) const {
+  [[gnu::cold]] void append_to(std::string& sentence) const {
     switch (what_) {
       case kind::text:
         sentence += text_;

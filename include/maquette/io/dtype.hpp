@@ -105,7 +105,7 @@ inline std::optional<std::size_t> element_count(const tensor_shape& shape) {
 
 /// Calls `visit(value)` with each element in its own type (16-bit floats as float).
 template <class Visit>
-void for_each_element(dtype type, std::span<const std::byte> bytes, Visit&& visit) {
+[[gnu::cold]] void for_each_element(dtype type, std::span<const std::byte> bytes, Visit&& visit) {
   const auto walk = [&]<class Stored>(Stored, auto&& convert) {
     for (std::size_t i = 0; i + sizeof(Stored) <= bytes.size(); i += sizeof(Stored)) {
       Stored stored;

@@ -86,8 +86,9 @@ struct picture_size {
   std::int64_t height = 0;
 };
 
-inline result<void> check_picture_size(const picture_size& size, const image_limits& limits,
-                                       const std::string& origin) {
+[[gnu::cold]] inline result<void> check_picture_size(const picture_size& size,
+                                                     const image_limits& limits,
+                                                     const std::string& origin) {
   if (size.width < 1 || size.height < 1)
     return error{errc::malformed, sentence({origin, ": the picture has no pixels"})};
   if (size.width > limits.max_side || size.height > limits.max_side ||
@@ -101,8 +102,10 @@ inline result<void> check_picture_size(const picture_size& size, const image_lim
 /// A binary PPM or PGM file: P6 or P5, width, height, largest value, one space, samples.
 inline result<image> decode_pnm(std::span<const std::byte> bytes, const std::string& origin,
                                 const image_limits& limits) {
-  const error broken{errc::malformed,
-                     sentence({origin, ": the header is not that of a P5 or P6 picture"})};
+  const auto broken = [&] {
+    return error{errc::malformed,
+                 sentence({origin, ": the header is not that of a P5 or P6 picture"})};
+  };
   std::size_t at = 2;
   const auto character = [&] { return at < bytes.size() ? std::to_integer<int>(bytes[at]) : -1; };
   std::int64_t header[3] = {};
@@ -110,16 +113,16 @@ inline result<image> decode_pnm(std::span<const std::byte> bytes, const std::str
     for (; character() >= 0 && (std::isspace(character()) != 0 || character() == '#'); ++at)
       if (character() == '#')
         while (character() >= 0 && character() != '\n') ++at;
-    if (character() < 0 || std::isdigit(character()) == 0) return broken;
+    if (character() < 0 || std::isdigit(character()) == 0) return broken();
     for (; character() >= 0 && std::isdigit(character()) != 0; ++at) {
       value = 10 * value + (character() - '0');
-      if (value > std::numeric_limits<std::int32_t>::max()) return broken;
+      if (value > std::numeric_limits<std::int32_t>::max()) return broken();
     }
   }
-  if (character() < 0 || std::isspace(character()) == 0) return broken;
+  if (character() < 0 || std::isspace(character()) == 0) return broken();
   ++at;
   const std::int64_t width = header[0], height = header[1], maximum = header[2];
-  if (maximum < 1 || maximum > 0xFFFF) return broken;
+  if (maximum < 1 || maximum > 0xFFFF) return broken();
   if (result<void> size = check_picture_size({width, height}, limits, origin); !size)
     return size.error();
   const std::size_t channels = bytes[1] == std::byte{'6'} ? 3 : 1;
@@ -144,12 +147,14 @@ inline result<image> decode_pnm(std::span<const std::byte> bytes, const std::str
 }
 
 /// Whether a BMP file holds all the rows that its header announces: stb would make up the rest.
-inline result<void> check_bmp(std::span<const std::byte> bytes, const std::string& origin,
-                              const image_limits& limits) {
-  const error cut_short{errc::malformed, sentence({origin, ": the picture is cut short"})};
+[[gnu::cold]] inline result<void> check_bmp(std::span<const std::byte> bytes,
+                                            const std::string& origin, const image_limits& limits) {
+  const auto cut_short = [&] {
+    return error{errc::malformed, sentence({origin, ": the picture is cut short"})};
+  };
   const auto data = load<std::uint32_t>(bytes, 10);
   const auto header_size = load<std::uint32_t>(bytes, 14);
-  if (!data || !header_size) return cut_short;
+  if (!data || !header_size) return cut_short();
   std::optional<std::int64_t> width, height, bits;
   if (*header_size == 12) {
     width = load<std::uint16_t>(bytes, 18);
@@ -160,17 +165,18 @@ inline result<void> check_bmp(std::span<const std::byte> bytes, const std::strin
     height = load<std::int32_t>(bytes, 22);
     bits = load<std::uint16_t>(bytes, 28);
   }
-  if (!width || !height || !bits) return cut_short;
+  if (!width || !height || !bits) return cut_short();
   const std::int64_t rows = std::abs(*height);  // negative: from the top
   if (result<void> size = check_picture_size({*width, rows}, limits, origin); !size) return size;
   const std::int64_t row_size = (*width * *bits + 31) / 32 * 4;
   if (static_cast<std::int64_t>(*data) + row_size * rows > static_cast<std::int64_t>(bytes.size()))
-    return cut_short;
+    return cut_short();
   return {};
 }
 
 /// Whether a PNG file has all its chunks up to the end mark, and pixels in the first that should.
-inline result<void> check_png(std::span<const std::byte> bytes, const std::string& origin) {
+[[gnu::cold]] inline result<void> check_png(std::span<const std::byte> bytes,
+                                            const std::string& origin) {
   constexpr std::uint32_t image_data = 0x49444154, image_end = 0x49454E44;  // IDAT, IEND
   constexpr std::size_t overhead = 12;  // length, type, checksum
   bool has_data = false;
@@ -189,7 +195,7 @@ inline result<void> check_png(std::span<const std::byte> bytes, const std::strin
 }
 
 /// Turns a picture upright as its EXIF orientation (1 to 8) says.
-inline image oriented(image picture, int orientation) {
+[[gnu::noinline]] inline image oriented(image picture, int orientation) {
   if (orientation <= 1 || orientation > 8) return picture;
   const bool swapped = orientation >= 5;
   image upright{
@@ -258,9 +264,9 @@ inline result<image> decode_with_stb(std::span<const std::byte> bytes, const std
 /// (empty, cut short, undecodable, no pixels); unsupported (another format, or beyond `limits`,
 /// which is checked before anything is decoded). stb_image does the decoding: it has had memory
 /// errors in the past, so pictures from strangers are best decoded in a sandboxed process.
-inline result<image> decode_image(std::span<const std::byte> bytes,
-                                  std::string_view origin = "picture in memory",
-                                  const image_limits& limits = {}) {
+[[gnu::cold]] inline result<image> decode_image(std::span<const std::byte> bytes,
+                                                std::string_view origin = "picture in memory",
+                                                const image_limits& limits = {}) {
   const std::string name(origin);
   if (bytes.empty()) return error{errc::malformed, detail::sentence({name, ": the file is empty"})};
   if (bytes.size() > static_cast<std::size_t>(std::numeric_limits<int>::max()))

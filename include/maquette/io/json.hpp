@@ -32,7 +32,7 @@ class json_cursor {
   }
 
   /// Consumes a string, escapes resolved to UTF-8.
-  bool string(std::string& value) {
+  [[gnu::cold]] bool string(std::string& value) {
     value.clear();
     if (!consume('"')) return false;
     while (position_ < text_.size()) {
@@ -49,7 +49,7 @@ class json_cursor {
   }
 
   /// Consumes a non-negative integer without leading zeros that fits 63 bits.
-  bool integer(std::int64_t& value) {
+  [[gnu::cold]] bool integer(std::int64_t& value) {
     skip_space();
     const char* first = text_.data() + position_;
     const char* last = text_.data() + text_.size();
@@ -77,14 +77,14 @@ class json_cursor {
     return true;
   }
 
-  bool escape(std::string& value);
+  [[gnu::cold]] bool escape(std::string& value);
 
   std::string_view text_;
   std::size_t position_ = 0;
 };
 
 /// Appends a code point as UTF-8; false for surrogates and beyond the last plane.
-inline bool append_utf8(std::string& text, std::uint32_t code) {
+[[gnu::cold]] inline bool append_utf8(std::string& text, std::uint32_t code) {
   const auto push = [&](std::uint32_t byte) { text += static_cast<char>(byte); };
   if (code < 0x80U) {
     push(code);
@@ -149,7 +149,7 @@ inline void append_json_string(std::string& text, std::string_view value) {
 }
 
 /// Appends the shortest decimal that reads back as the same float.
-inline void append_number(std::string& text, float value) {
+[[gnu::noinline]] inline void append_number(std::string& text, float value) {
   char digits[32];
   const auto end = std::to_chars(digits, digits + sizeof(digits), value).ptr;
   text.append(digits, end);

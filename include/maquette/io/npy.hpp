@@ -170,20 +170,22 @@ class npy_literal {
 /// Reads numpy's type string, such as <f4, |b1 or <U12.
 [[gnu::cold]] inline result<void> parse_npy_descr(std::string_view descr, const std::string& origin,
                                                   npy_header& header) {
-  const error unsupported{errc::unsupported,
-                          sentence({origin, ": the element type '", descr, "' is not supported"})};
+  const auto unsupported = [&] {
+    return error{errc::unsupported,
+                 sentence({origin, ": the element type '", descr, "' is not supported"})};
+  };
   if (descr.find('O') != std::string_view::npos)
     return error{errc::unsupported, sentence({origin,
                                               ": an array of Python objects is a pickle, which is "
                                               "program code and is not read from .npy files"})};
   if (descr.size() < 3 ||
       (descr[0] != '<' && descr[0] != '>' && descr[0] != '|' && descr[0] != '='))
-    return unsupported;
+    return unsupported();
   header.big_endian = descr[0] == '>';
   std::uint32_t size = 0;
   const char* last = descr.data() + descr.size();
   const auto [end, failure] = std::from_chars(descr.data() + 2, last, size);
-  if (failure != std::errc{} || end != last) return unsupported;
+  if (failure != std::errc{} || end != last) return unsupported();
   header.item_size = size;
   switch (descr[1]) {
     case 'S':
@@ -193,7 +195,7 @@ class npy_literal {
     case 'U': {
       header.what = npy_header::kind::utf32_text;
       const auto bytes = checked_product(size, 4);
-      if (!bytes) return unsupported;
+      if (!bytes) return unsupported();
       header.item_size = *bytes;
       return {};
     }
@@ -209,55 +211,57 @@ class npy_literal {
     header.type = type;
     return {};
   }
-  return unsupported;
+  return unsupported();
 }
 
 /// Reads the text of a .npy header.
 [[gnu::cold]] inline result<npy_header> parse_npy_header(std::string_view text,
                                                          const std::string& origin) {
-  const error broken{errc::malformed,
-                     sentence({origin,
-                               ": the .npy header is not the expected dictionary of descr, "
-                               "fortran_order and shape"})};
+  const auto broken = [&] {
+    return error{errc::malformed,
+                 sentence({origin,
+                           ": the .npy header is not the expected dictionary of descr, "
+                           "fortran_order and shape"})};
+  };
   npy_header header;
   npy_literal literal(text);
   std::string_view key, descr;
   bool has_descr = false, has_order = false, has_shape = false;
-  if (!literal.consume("{")) return broken;
+  if (!literal.consume("{")) return broken();
   while (!literal.consume("}")) {
-    if (!literal.string(key) || !literal.consume(":")) return broken;
+    if (!literal.string(key) || !literal.consume(":")) return broken();
     if (key == "descr" && !has_descr) {
       has_descr = true;
       if (literal.consume("["))
         return error{errc::unsupported,
                      sentence({origin, ": arrays of records are not supported"})};
-      if (!literal.string(descr)) return broken;
+      if (!literal.string(descr)) return broken();
     } else if (key == "fortran_order" && !has_order) {
       has_order = true;
-      if (!literal.boolean(header.fortran_order)) return broken;
+      if (!literal.boolean(header.fortran_order)) return broken();
     } else if (key == "shape" && !has_shape) {
       has_shape = true;
-      if (!literal.consume("(")) return broken;
+      if (!literal.consume("(")) return broken();
       while (!literal.consume(")")) {
         std::int64_t extent = 0;
-        if (!literal.integer(extent)) return broken;
+        if (!literal.integer(extent)) return broken();
         if (!header.shape.push_back(extent))
           return error{errc::unsupported,
                        sentence({origin, ": expected at most ", tensor_shape::capacity, " axes"})};
         if (!literal.consume(",")) {
-          if (!literal.consume(")")) return broken;
+          if (!literal.consume(")")) return broken();
           break;
         }
       }
     } else {
-      return broken;
+      return broken();
     }
     if (!literal.consume(",")) {
-      if (!literal.consume("}")) return broken;
+      if (!literal.consume("}")) return broken();
       break;
     }
   }
-  if (!has_descr || !has_order || !has_shape || !literal.at_end()) return broken;
+  if (!has_descr || !has_order || !has_shape || !literal.at_end()) return broken();
   if (result<void> read = parse_npy_descr(descr, origin, header); !read) return read.error();
   const auto count = element_count(header.shape);
   if (!count || !checked_product(*count, header.item_size))

@@ -221,7 +221,7 @@ class npz {
   /// Maps an .npz file and reads its directory.
   ///
   /// Errors: not_found, unreadable; those of `parse`.
-  static result<npz> open(const std::string& path, npz_limits limits = {}) {
+  [[gnu::cold]] static result<npz> open(const std::string& path, npz_limits limits = {}) {
     result<mapped_file> file = mapped_file::open(path);
     if (!file) return file.error();
     result<npz> archive = parse(file->bytes(), path, limits);
@@ -235,8 +235,9 @@ class npz {
   ///
   /// Errors: malformed; unsupported (encrypted, split, another compression, a member that is not a
   /// .npy file).
-  static result<npz> parse(std::span<const std::byte> bytes,
-                           std::string_view origin = ".npz in memory", npz_limits limits = {}) {
+  [[gnu::cold]] static result<npz> parse(std::span<const std::byte> bytes,
+                                         std::string_view origin = ".npz in memory",
+                                         npz_limits limits = {}) {
     npz archive;
     archive.origin_ = origin;
     archive.limits_ = limits;
@@ -268,7 +269,7 @@ class npz {
   ///
   /// Errors: not_found (no such array; the message lists those that exist); malformed; unsupported
   /// (as for `decode_npy`, or larger than the limit).
-  result<npy_array> read(std::string_view name) const {
+  [[gnu::cold]] result<npy_array> read(std::string_view name) const {
     const auto at = std::find(names_.begin(), names_.end(), name);
     if (at == names_.end()) {
       std::string message = detail::sentence({origin_, ": expected an array '", name, "', found"});
@@ -281,12 +282,14 @@ class npz {
  private:
   [[gnu::cold]] result<npy_array> read(const detail::zip_member& member) const {
     const std::string origin = detail::sentence({origin_, ": array '", member.name, "'"});
-    const error broken{errc::malformed,
-                       detail::sentence({origin, ": the stored bytes are cut short or damaged"})};
+    const auto broken = [&] {
+      return error{errc::malformed,
+                   detail::sentence({origin, ": the stored bytes are cut short or damaged"})};
+    };
     std::byte prelude_bytes[detail::npy_prelude_limit];
     const std::size_t prelude_size = detail::npy_prelude_limit;
     detail::zip_stream stream(member);
-    if (!stream.read(prelude_bytes)) return broken;
+    if (!stream.read(prelude_bytes)) return broken();
     const auto prelude = detail::parse_npy_prelude(prelude_bytes);
     if (!prelude)
       return error{
@@ -300,7 +303,7 @@ class npz {
                      prelude_size - prelude->size);
     text.resize(prelude->header_size);
     if (!stream.read(std::as_writable_bytes(std::span(text)).subspan(prelude_size - prelude->size)))
-      return broken;
+      return broken();
     const result<detail::npy_header> header = detail::parse_npy_header(text, origin);
     if (!header) return header.error();
     const std::size_t size = header->byte_count();
@@ -315,9 +318,9 @@ class npz {
                                      " bytes, found ", size})};
     // Deflate cannot shrink further than this, so a larger claim is a lie: do not allocate for it.
     constexpr std::size_t best_ratio = 1032;
-    if (size / (member.deflated ? best_ratio : 1) > member.data.size()) return broken;
+    if (size / (member.deflated ? best_ratio : 1) > member.data.size()) return broken();
     std::vector<std::byte> bytes(size);
-    if (!stream.read(bytes) || !stream.finish(member.crc)) return broken;
+    if (!stream.read(bytes) || !stream.finish(member.crc)) return broken();
     return detail::build_npy_array(*header, std::move(bytes), origin);
   }
 
