@@ -2,6 +2,7 @@
 #pragma once
 #include <cmath>
 #include <cstddef>
+#include <functional>
 #include <initializer_list>
 #include <string>
 #include <string_view>
@@ -86,8 +87,22 @@ class parameter_binder {
   std::string problems_;
 };
 
+/// Points a network's parameters at the tensors behind the prefix, or says what is wrong with them.
+[[gnu::cold]] inline result<void> point_at(tensor_source tensors, std::string_view prefix,
+                                           const any_layers& network) {
+  parameter_binder binder(tensors);
+  const parameter_visitor visit = std::ref(binder);
+  parameter_walk(visit, std::string(prefix)).over(network);
+  return binder.finish(prefix);
+}
+
 /// A prepared network needs its tensors no more.
-inline void let_go(const std::string&, parameter_slot slot) { slot.data = nullptr; }
+[[gnu::cold]] inline void let_go(const any_layers& network) {
+  const parameter_visitor visit = [](const std::string&, parameter_slot slot) {
+    slot.data = nullptr;
+  };
+  parameter_walk(visit, {}).over(network);
+}
 
 }  // namespace detail
 
@@ -120,7 +135,7 @@ class bound {
     memory_ = buffer(counting.bytes());
     packer writing(memory_.bytes());
     pack_layers(network_, writing);
-    for_each_parameter(network_, detail::let_go);
+    detail::let_go(detail::parameter_walk::erased(network_));
   }
 
   Network network_;
@@ -134,11 +149,10 @@ class bound {
 /// left over or of another shape, and every one that holds NaN, infinity or a negative variance.
 /// The source is not needed afterwards.
 template <class Network>
-result<bound<Network>> bind(tensor_source tensors, std::string_view prefix = {}) {
+[[gnu::cold]] result<bound<Network>> bind(tensor_source tensors, std::string_view prefix = {}) {
   Network network;
-  detail::parameter_binder binder(tensors);
-  for_each_parameter(network, std::ref(binder), std::string(prefix));
-  if (result<void> bound_all = binder.finish(prefix); !bound_all) return bound_all.error();
+  const detail::any_layers layers = detail::parameter_walk::erased(network);
+  if (result<void> all = detail::point_at(tensors, prefix, layers); !all) return all.error();
   return bound<Network>(std::move(network));
 }
 

@@ -57,6 +57,13 @@ constexpr tensor_shape to_run_time(shape<Extents...>) {
 template <Shape S>
 inline constexpr tensor_shape run_time_shape = to_run_time(S{});
 
+class parameter_walk;
+/// A tree of layers whose type is erased.
+struct any_layers {
+  void* root;
+  void (*walk_over)(parameter_walk& walk, void* root);
+};
+
 /// A walk over a tree of layers. The visitor's type is erased and names are put together in one
 /// place, so that each kind of layer is compiled once, to a few calls, whatever is done.
 class parameter_walk {
@@ -64,32 +71,38 @@ class parameter_walk {
   parameter_walk(const parameter_visitor& visit, std::string prefix)
       : visit_(visit), name_(std::move(prefix)) {}
 
+  [[gnu::cold]] void over(const any_layers& tree) { tree.walk_over(*this, tree.root); }
+
   template <class Layer>
-  [[gnu::cold]] void over(Layer& layer) {
+  static any_layers erased(Layer& layer) {
+    return {&layer,
+            [](parameter_walk& walk, void* root) { walk.over_layer(*static_cast<Layer*>(root)); }};
+  }
+
+ private:
+  template <class Layer>
+  [[gnu::cold]] void over_layer(Layer& layer) {
     layer.parameters([this](std::string_view name, auto& child) {
       using type = std::remove_cvref_t<decltype(child)>;
       if constexpr (is_parameter<type>) {
         visit(name, {child.data, run_time_shape<typename type::shape_type>, type::size});
       } else {
-        descend(name, &child,
-                [](parameter_walk& walk, void* below) { walk.over(*static_cast<type*>(below)); });
+        descend(name, erased(child));
       }
     });
   }
 
- private:
   [[gnu::cold, gnu::noinline]] void visit(std::string_view name, parameter_slot slot) {
     const std::size_t before = name_.size();
     name_ += name;
     visit_(name_, slot);
     name_.resize(before);
   }
-  [[gnu::cold, gnu::noinline]] void descend(std::string_view name, void* layer,
-                                            void (*over_it)(parameter_walk&, void*)) {
+  [[gnu::cold, gnu::noinline]] void descend(std::string_view name, const any_layers& child) {
     const std::size_t before = name_.size();
     name_ += name;
     name_ += '.';
-    over_it(*this, layer);
+    over(child);
     name_.resize(before);
   }
 
@@ -103,7 +116,7 @@ class parameter_walk {
 /// PyTorch's dotted names behind the prefix.
 template <class Layer>
 void for_each_parameter(Layer& layer, const parameter_visitor& visit, std::string prefix = {}) {
-  detail::parameter_walk(visit, std::move(prefix)).over(layer);
+  detail::parameter_walk(visit, std::move(prefix)).over(detail::parameter_walk::erased(layer));
 }
 
 /// Prepares a tree of layers for its kernels: folds, packs and stores through `pack` where a layer
