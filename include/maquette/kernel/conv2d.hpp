@@ -68,7 +68,8 @@ inline void copy_prologue(affine by, int channels, int pixels, const float* from
 }
 
 /// Lays out the channels of so many pixels, from number `begin` on, with those beside them.
-inline void copy_beside(const conv2d_call& call, int begin, int pixels, float* to) {
+MAQUETTE_NOINLINE inline void copy_beside(const conv2d_call& call, int begin, int pixels,
+                                          float* to) {
   const int own = call.g.in_channels - call.beside.count;
   const float* from = call.in + static_cast<std::ptrdiff_t>(begin) * own;
   const float* other = call.beside.in + static_cast<std::ptrdiff_t>(begin) * call.beside.count;
@@ -82,7 +83,7 @@ inline void copy_beside(const conv2d_call& call, int begin, int pixels, float* t
 
 /// Writes the patch of one output pixel behind the prologue, [ky][kx][i], with zeros where it
 /// leaves the picture.
-inline float* gather_patch(const conv2d_call& call, int pixel, float* to) {
+MAQUETTE_NOINLINE inline float* gather_patch(const conv2d_call& call, int pixel, float* to) {
   const conv2d_geometry& g = call.g;
   const int top = pixel / call.out_width * g.stride.y - g.padding.y;
   const int left = pixel % call.out_width * g.stride.x - g.padding.x;
