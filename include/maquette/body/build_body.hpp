@@ -103,7 +103,7 @@ class body_checker {
   }
 
  private:
-  [[nodiscard]] static std::string shape_text(const std::vector<std::size_t>& extents) {
+  [[nodiscard, gnu::cold]] static std::string shape_text(const std::vector<std::size_t>& extents) {
     std::string text = "[";
     for (std::size_t i = 0; i < extents.size(); ++i) {
       if (i != 0) text += ", ";
@@ -141,7 +141,7 @@ class body_checker {
 }
 
 template <class T>
-[[nodiscard]] sparse_rows<T> to_sparse(const body_array& dense) {
+[[nodiscard, gnu::cold]] sparse_rows<T> to_sparse(const body_array& dense) {
   sparse_rows<T> sparse;
   sparse.offsets.push_back(0);
   const std::size_t columns = dense.shape[1];

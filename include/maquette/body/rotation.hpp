@@ -33,7 +33,7 @@ template <class T>
 /// b is computed as (sin(t/2) / (t/2))^2 / 2, which neither cancels nor needs a threshold near 0.
 /// Source: Rodrigues' formula; SMPL (Loper et al. 2015), eq. 1.
 template <class T>
-[[nodiscard]] mat3<T> rodrigues(vec3<T> r) {
+[[nodiscard, gnu::noinline]] mat3<T> rodrigues(vec3<T> r) {
   const T t = norm(r);
   const T a = detail::sine_ratio(t);
   const T half = detail::sine_ratio(t / 2);

@@ -41,7 +41,8 @@ class joint_moments {
   static constexpr std::size_t feature_count = 9 * (smpl24::count - 1);
 
   template <class T>
-  explicit joint_moments(const basic_body_model<T>& body) : shape_count_(body.shape_count) {
+  [[gnu::cold]] explicit joint_moments(const basic_body_model<T>& body)
+      : shape_count_(body.shape_count) {
     for (std::size_t j = 0; j < smpl24::count; ++j) {
       parents_[j] = body.parents[j];
       for (std::size_t k = 0; k < 3; ++k) rest_[j][k] = double{body.joint_template[3 * j + k]};
@@ -102,8 +103,9 @@ class joint_moments {
 
   /// Poses it with the joints' rotations [24], each relative to its parent; as `smpl` and
   /// `mpii_joints` do, without the translation. Allocates nothing.
-  void pose(const shaped_moments& shaped, std::span<const mat3<double>, smpl24::count> rotations,
-            posed_moments& out) const {
+  [[gnu::noinline]] void pose(const shaped_moments& shaped,
+                              std::span<const mat3<double>, smpl24::count> rotations,
+                              posed_moments& out) const {
     const std::size_t size = template_.size();
     std::copy(shaped.moments.begin(), shaped.moments.end(), out.moments.begin());
     for (std::size_t j = 1; j < smpl24::count; ++j)
@@ -144,7 +146,7 @@ class joint_moments {
   /// Calls visit(m, k, a w, point) for everything that moves MPII's joint m with SMPL's joint k,
   /// where point(part, i, axis) is a coordinate at rest or of the i-th direction of a blend shape.
   template <class T, class Visit>
-  static void for_each_term(const basic_body_model<T>& body, Visit&& visit) {
+  [[gnu::cold]] static void for_each_term(const basic_body_model<T>& body, Visit&& visit) {
     const sparse_rows<T>& rows = body.mpii_regressor;
     const std::size_t size = 3 * body.vertex_count;
     for (std::size_t m = 0; m < mpii16::count; ++m) {

@@ -19,7 +19,8 @@ struct normal_equations {
   }
 
   /// Adds one residual whose derivatives are `row` [n] by the unknowns `first` and up.
-  void add(std::span<const double> row, double residual, double weight, std::size_t first = 0) {
+  [[gnu::noinline]] void add(std::span<const double> row, double residual, double weight,
+                             std::size_t first = 0) {
     for (std::size_t i = 0; i < row.size(); ++i) {
       const double scaled = weight * row[i];
       if (scaled == 0) continue;

@@ -88,8 +88,10 @@ struct fit_state {
 }
 
 /// E_anchor = sum_j |anchor s_j log(R0_j^T R_j)|^2 + (depth_anchor (t_z - t0_z) / t0_z)^2.
-[[nodiscard]] inline double add_anchor(const fit_state& start, const fit_state& state,
-                                       const refine_options& options, fit_equations& equations) {
+[[nodiscard, gnu::noinline]] inline double add_anchor(const fit_state& start,
+                                                      const fit_state& state,
+                                                      const refine_options& options,
+                                                      fit_equations& equations) {
   double cost = 0;
   for (std::size_t j = 0; j < smpl24::count; ++j) {
     const vec3<double> moved = axis_angle(transpose(start.rotations[j]) * state.rotations[j]);
@@ -120,8 +122,9 @@ inline constexpr std::array<hinge, 4> hinges{{{smpl24::l_knee, 0, 1},
 
 /// E_a = sum (limit min(0, bend))^2 over knees and elbows: SMPLify's exp(-bend) made one-sided, so
 /// that a straight limb is not bent.
-[[nodiscard]] inline double add_limits(const fit_state& state, const refine_options& options,
-                                       fit_equations& equations) {
+[[nodiscard, gnu::noinline]] inline double add_limits(const fit_state& state,
+                                                      const refine_options& options,
+                                                      fit_equations& equations) {
   double cost = 0;
   for (const hinge& h : hinges) {
     const auto j = static_cast<std::size_t>(h.joint);

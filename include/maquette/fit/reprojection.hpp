@@ -76,10 +76,9 @@ inline void reprojection_jacobian(const joint_moments& body, const posed_moments
 ///
 /// Adds its Gauss-Newton equations, reweighted by rho'(e) / 2e = (sigma^2 / (sigma^2 + e^2))^2.
 /// Source: Bogo et al., "Keep it SMPL", 2016, eq. 2.
-[[nodiscard]] inline double add_reprojection(const joint_moments& body, const posed_moments& posed,
-                                             const camera& view, vec3<double> translation,
-                                             const joint_observations& seen,
-                                             fit_equations& equations) {
+[[nodiscard, gnu::noinline]] inline double add_reprojection(
+    const joint_moments& body, const posed_moments& posed, const camera& view,
+    vec3<double> translation, const joint_observations& seen, fit_equations& equations) {
   MAQUETTE_ASSERT(seen.joints.size() == 3 * mpii16::count, "observations are [16, 3]");
   double cost = 0;
   fit_row du;
