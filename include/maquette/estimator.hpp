@@ -129,8 +129,9 @@ class basic_estimator {
   /// Opens a weights file (safetensors) and a body file (npz).
   ///
   /// Errors, each naming the file: not_found, unreadable, malformed, unsupported, mismatch.
-  static result<basic_estimator> load(const std::string& weights, const std::string& body,
-                                      const estimator_options& options = {}) {
+  [[gnu::cold]] static result<basic_estimator> load(const std::string& weights,
+                                                    const std::string& body,
+                                                    const estimator_options& options = {}) {
     const result<safetensors> weights_file = safetensors::open(weights);
     if (!weights_file) return weights_file.error();
     result<body_model> model = load_body(body, options.max_shape_count);
@@ -139,9 +140,9 @@ class basic_estimator {
   }
 
   /// The same from memory, which may be given back afterwards.
-  static result<basic_estimator> load(std::span<const std::byte> weights,
-                                      std::span<const std::byte> body,
-                                      const estimator_options& options = {}) {
+  [[gnu::cold]] static result<basic_estimator> load(std::span<const std::byte> weights,
+                                                    std::span<const std::byte> body,
+                                                    const estimator_options& options = {}) {
     const result<safetensors> weights_file = safetensors::parse(weights, "weights in memory");
     if (!weights_file) return weights_file.error();
     const result<npz> archive = npz::parse(body, "body in memory");
@@ -243,7 +244,7 @@ class basic_estimator {
 
   using glancing_type = typename Human2D::template resized<Human2D::input_size * 3 / 4>;
 
-  basic_estimator(networks<Human2D> nets, body_model body)
+  [[gnu::cold]] basic_estimator(networks<Human2D> nets, body_model body)
       : networks_(std::move(nets)),
         glancing_(networks_.sight.network().template for_pictures_of<glancing_type::input_size>()),
         body_(std::move(body)),

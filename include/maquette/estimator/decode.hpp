@@ -139,26 +139,14 @@ inline int second_peak(const float* map, int size, int first) {
 
 }  // namespace detail
 
-/// Where the maximum of each heat map lies: [J, 3] of x, y in [-1, 1] of the crop and the maximum
-/// itself as the confidence.
-///
-/// Heat maps: [J, S, S], peak 1, cell centres at .5; of several equal maxima the first. The
-/// confidence is that of Pavlakos et al. 2018, section 4.1.
-template <ImageShape S>
-requires(height<S> ==
-         width<S>) void decode_heatmaps(view<const float, S> heatmaps, std::span<float> joints,
-                                        joint_decoding decoding = joint_decoding::soft_argmax) {
-  constexpr int size = width<S>;
-  MAQUETTE_ASSERT(joints.size() == 3 * static_cast<std::size_t>(channels<S>),
-                  "decode_heatmaps: x, y and confidence a joint");
-  for (int j = 0; j < channels<S>; ++j) {
-    const float* const map = heatmaps.data + static_cast<std::size_t>(j) * size * size;
-    detail::joint_at(map, size, detail::highest_cell(map, size), decoding,
-                     joints.data() + 3 * static_cast<std::size_t>(j));
-  }
-}
-
 namespace detail {
+
+/// `decode_heatmaps` for maps of every size.
+[[gnu::noinline, gnu::noclone]] inline void decode_maps(const float* maps, int count, int size,
+                                                        joint_decoding decoding, float* joints) {
+  for (int j = 0; j < count; ++j, maps += std::ptrdiff_t{size} * size, joints += 3)
+    joint_at(maps, size, highest_cell(maps, size), decoding, joints);
+}
 
 /// A joint of the right side and its partner, and the joints that they hang from.
 struct limb_ends {
@@ -177,46 +165,29 @@ inline float joint_distance(const float* a, const float* b) {
   return std::hypot(a[0] - b[0], a[1] - b[1]);
 }
 
-}  // namespace detail
-
-/// Chooses among the two highest peaks of each knee, ankle and wrist, so that left and right do not
-/// fall onto one place and limbs do not grow long.
-///
-/// A network that cannot tell left from right gives both maps the same two peaks, and the maximum
-/// puts both legs on one, or crosses them. Of the four ways to give each side its highest or second
-/// peak, the one with the largest sum of values is taken, where a value counts exp(-4 (d / l - 1))
-/// if the limb's length d is above l, three quarters of the trunk from pelvis to upper neck, and
-/// the sum eight tenths if both lie within three cells. `joints` is what `decode_heatmaps` gave for
-/// MPII's 16 joints.
-template <ImageShape S>
-requires(height<S> == width<S> &&
-         channels<S> ==
-             static_cast<int>(mpii16::count)) void separate_sides(view<const float, S> heatmaps,
-                                                                  std::span<float> joints,
-                                                                  joint_decoding decoding =
-                                                                      joint_decoding::soft_argmax) {
-  constexpr int size = width<S>;
+/// `separate_sides` for maps of every size.
+[[gnu::noinline, gnu::noclone]] inline void separate_sides(const float* heatmaps, int size,
+                                                           joint_decoding decoding,
+                                                           std::span<float> joints) {
   constexpr float same_place = 0.8F;
   constexpr int apart = 3;
   constexpr float longest = 0.75F;  // of the trunk
   constexpr float shortest_trunk = 0.3F;
-  MAQUETTE_ASSERT(joints.size() == 3 * mpii16::count, "separate_sides: x, y, confidence a joint");
   const auto place = [&](int joint) { return joints.data() + 3 * static_cast<std::size_t>(joint); };
-  const float limit =
-      longest * std::max(shortest_trunk,
-                         detail::joint_distance(place(mpii16::pelvis), place(mpii16::upper_neck)));
-  for (const detail::limb_ends& limb : detail::parted_limbs) {
+  const float limit = longest * std::max(shortest_trunk, joint_distance(place(mpii16::pelvis),
+                                                                        place(mpii16::upper_neck)));
+  for (const limb_ends& limb : parted_limbs) {
     std::array<const float*, 2> map{};
     std::array<std::array<int, 2>, 2> peak{};
     std::array<std::array<float, 2>, 2> worth{};
     for (std::size_t side = 0; side < 2; ++side) {
-      map[side] = heatmaps.data + static_cast<std::size_t>(limb.end[side]) * size * size;
-      peak[side][0] = detail::highest_cell(map[side], size);
-      peak[side][1] = detail::second_peak(map[side], size, peak[side][0]);
+      map[side] = heatmaps + static_cast<std::ptrdiff_t>(limb.end[side]) * size * size;
+      peak[side][0] = highest_cell(map[side], size);
+      peak[side][1] = second_peak(map[side], size, peak[side][0]);
       for (std::size_t k = 0; k < 2; ++k) {
         std::array<float, 3> end{};
-        detail::joint_at(map[side], size, peak[side][k], decoding, end.data());
-        const float length = detail::joint_distance(end.data(), place(limb.from[side]));
+        joint_at(map[side], size, peak[side][k], decoding, end.data());
+        const float length = joint_distance(end.data(), place(limb.from[side]));
         worth[side][k] = std::max(end[2], 0.0F) * std::exp(-4 * std::max(length / limit - 1, 0.0F));
       }
     }
@@ -234,8 +205,44 @@ requires(height<S> == width<S> &&
       }
     }
     for (std::size_t side = 0; side < 2; ++side)
-      detail::joint_at(map[side], size, peak[side][chosen[side]], decoding, place(limb.end[side]));
+      joint_at(map[side], size, peak[side][chosen[side]], decoding, place(limb.end[side]));
   }
+}
+
+}  // namespace detail
+
+/// Where the maximum of each heat map lies: [J, 3] of x, y in [-1, 1] of the crop and the maximum
+/// itself as the confidence.
+///
+/// Heat maps: [J, S, S], peak 1, cell centres at .5; of several equal maxima the first. The
+/// confidence is that of Pavlakos et al. 2018, section 4.1.
+template <ImageShape S>
+requires(height<S> ==
+         width<S>) void decode_heatmaps(view<const float, S> heatmaps, std::span<float> joints,
+                                        joint_decoding decoding = joint_decoding::soft_argmax) {
+  MAQUETTE_ASSERT(joints.size() == 3 * static_cast<std::size_t>(channels<S>),
+                  "decode_heatmaps: x, y and confidence a joint");
+  detail::decode_maps(heatmaps.data, channels<S>, width<S>, decoding, joints.data());
+}
+
+/// Chooses among the two highest peaks of each knee, ankle and wrist, so that left and right do not
+/// fall onto one place and limbs do not grow long.
+///
+/// A network that cannot tell left from right gives both maps the same two peaks, and the maximum
+/// puts both legs on one, or crosses them. Of the four ways to give each side its highest or second
+/// peak, the one with the largest sum of values is taken, where a value counts exp(-4 (d / l - 1))
+/// if the limb's length d is above l, three quarters of the trunk from pelvis to upper neck, and
+/// the sum eight tenths if both lie within three cells. `joints` is what `decode_heatmaps` gave for
+/// MPII's 16 joints.
+template <ImageShape S>
+requires(height<S> == width<S> &&
+         channels<S> ==
+             static_cast<int>(mpii16::count)) void separate_sides(view<const float, S> heatmaps,
+                                                                  std::span<float> joints,
+                                                                  joint_decoding decoding =
+                                                                      joint_decoding::soft_argmax) {
+  MAQUETTE_ASSERT(joints.size() == 3 * mpii16::count, "separate_sides: x, y, confidence a joint");
+  detail::separate_sides(heatmaps.data, width<S>, decoding, joints);
 }
 
 /// The probability of body [S, S] from the logits [2, S, S] of body and background:

@@ -260,6 +260,15 @@ struct coarse_squares {
   return box;
 }
 
+/// The crop around the person in a reading, as far as the person may go on; none if there is
+/// nobody.
+[[nodiscard, gnu::noinline]] inline std::optional<crop_box> next_crop(const crop_reading& reading,
+                                                                      double width, double height) {
+  const std::optional<image_box> box = person_box(reading, width, height);
+  if (!box) return std::nullopt;
+  return crop_around(beyond_crop(*box, reading.crop, width, height));
+}
+
 /// By what one reading is preferred to another: the score times the root of the share of the
 /// photo's longer side that the person spans, so that of two people the larger one is taken; far
 /// less for a score below `least_person_score`.
@@ -302,11 +311,6 @@ void find_person(double width, double height, const Glance& glance, const Look& 
   double most = -1;
   double second = -1;
   crop_box elsewhere{};
-  const auto crop_of = [&](const crop_reading& reading) -> std::optional<crop_box> {
-    const std::optional<image_box> box = person_box(reading, width, height);
-    if (!box) return std::nullopt;
-    return crop_around(beyond_crop(*box, reading.crop, width, height));
-  };
   const auto search = [&](const coarse_squares& squares) {
     for (std::size_t i = 0; i < squares.count; ++i) {
       glance(squares.square[i], *next);
@@ -318,7 +322,7 @@ void find_person(double width, double height, const Glance& glance, const Look& 
       }
       // The lesser of the two, in `next`, may show somebody else.
       if (!(lesser > second) || !(next->score >= least_person_score)) continue;
-      if (const std::optional<crop_box> crop = crop_of(*next)) {
+      if (const std::optional<crop_box> crop = next_crop(*next, width, height)) {
         second = lesser;
         elsewhere = *crop;
       }
@@ -326,7 +330,7 @@ void find_person(double width, double height, const Glance& glance, const Look& 
   };
   const auto approach = [&] {
     for (int i = 0; i < refinements; ++i) {
-      const std::optional<crop_box> crop = crop_of(*found);
+      const std::optional<crop_box> crop = next_crop(*found, width, height);
       if (!crop || (!found->coarse && nearly_equal(*crop, found->crop))) break;
       look(*crop, *next);
       if (next->score < allowed_fall * found->score) break;
@@ -335,9 +339,9 @@ void find_person(double width, double height, const Glance& glance, const Look& 
     }
   };
   search(whole_photo(width, height));
-  if (found->score < sure_person_score) search(parts_of_photo(width, height, 0.6));
-  for (const double share : {0.32, 0.17})
-    if (found->score < least_person_score) search(parts_of_photo(width, height, share));
+  for (const double share : {0.6, 0.32, 0.17})
+    if (found->score < (share > 0.5 ? sure_person_score : least_person_score))
+      search(parts_of_photo(width, height, share));
   const bool sure = found->score >= sure_person_score;
   keep_person(*found, scratch, person_choice::largest);
   approach();

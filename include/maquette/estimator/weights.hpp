@@ -86,13 +86,17 @@ constexpr human2d_architecture architecture_of(
   return json.consume('}') && json.at_end() && seen == std::array{true, true, true, true};
 }
 
+/// What the metadata says of one thing; empty if nothing.
+[[gnu::cold, gnu::noinline]] inline std::string_view metadata_value(const safetensors& file,
+                                                                    std::string_view key) {
+  const auto at = file.metadata().find(key);
+  return at == file.metadata().end() ? std::string_view{} : std::string_view{at->second};
+}
+
 /// Whether the file says that it is what this program runs.
 template <class Human2D>
 [[gnu::cold]] result<void> check_metadata(const safetensors& file) {
-  const auto value = [&](const char* key) -> std::string_view {
-    const auto at = file.metadata().find(key);
-    return at == file.metadata().end() ? std::string_view{} : std::string_view{at->second};
-  };
+  const auto value = [&](const char* key) { return metadata_value(file, key); };
   const auto expect = [&](const char* key, std::string_view found, const std::string& expected) {
     return error{errc::mismatch, sentence({file.origin(), ": expected weights whose metadata '",
                                            key, "' is ", expected, ", found ",
@@ -242,9 +246,8 @@ template <class Human2D>
   if (!shape) return named(shape.error());
   const result<joint_calibration> calibration = load_calibration(tensors, file.origin());
   if (!calibration) return calibration.error();
-  const auto licence = file.metadata().find("licence");
   networks<Human2D> nets{std::move(*sight), std::move(*pose), std::move(*shape), *calibration,
-                         licence == file.metadata().end() ? std::string{} : licence->second};
+                         std::string(detail::metadata_value(file, "licence"))};
   if (with_self_test)
     if (result<void> agrees = self_test(nets, file, tensors, threads); !agrees)
       return agrees.error();
