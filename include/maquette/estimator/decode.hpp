@@ -117,23 +117,20 @@ inline int highest_cell(const float* map, int size) {
 /// if no such cell is above zero.
 inline int second_peak(const float* map, int size, int first) {
   constexpr int reach = 3;
-  const auto is_peak = [&](int cell) {
-    for (int y = std::max(cell / size - reach, 0); y <= std::min(cell / size + reach, size - 1);
-         ++y) {
-      for (int x = std::max(cell % size - reach, 0); x <= std::min(cell % size + reach, size - 1);
-           ++x) {
-        if (!(map[y * size + x] <= map[cell])) return false;
-      }
-    }
+  const auto is_peak = [&](int row, int column) {
+    for (int y = std::max(row - reach, 0); y <= std::min(row + reach, size - 1); ++y)
+      for (int x = std::max(column - reach, 0); x <= std::min(column + reach, size - 1); ++x)
+        if (!(map[y * size + x] <= map[row * size + column])) return false;
     return true;
   };
   int best = first;
   float value = 0;
-  for (int cell = 0; cell < size * size; ++cell) {
-    if (cell == first || !(map[cell] > value) || !is_peak(cell)) continue;
-    best = cell;
-    value = map[cell];
-  }
+  for (int cell = 0, row = 0; row < size; ++row)
+    for (int column = 0; column < size; ++column, ++cell) {
+      if (cell == first || !(map[cell] > value) || !is_peak(row, column)) continue;
+      best = cell;
+      value = map[cell];
+    }
   return best;
 }
 
