@@ -19,6 +19,7 @@
 #include "maquette/core/backend.hpp"
 #include "maquette/core/result.hpp"
 #include "maquette/core/sentence.hpp"
+#include "maquette/core/simd.hpp"
 #include "maquette/core/workspace.hpp"
 #include "maquette/estimator/crop.hpp"
 #include "maquette/estimator/decode.hpp"
@@ -363,7 +364,8 @@ class basic_estimator {
     limit_shape(out);
   }
 
-  void ask(std::span<const float> joints, const context<B>& here, std::span<float> pose) const {
+  MAQUETTE_NOINLINE void ask(std::span<const float> joints, const context<B>& here,
+                             std::span<float> pose) const {
     networks_.pose(here, view<const float, pose_prior<>::input_shape>(joints.data()),
                    view<float, pose_prior<>::pose_shape>(pose.data()));
   }
@@ -373,8 +375,8 @@ class basic_estimator {
   }
 
   /// Where the body stands, from the joints and the silhouette, or in the box.
-  void place(const crop_reading& reading, double width, double height, workspace_type& workspace,
-             estimate& out) const {
+  MAQUETTE_NOINLINE void place(const crop_reading& reading, double width, double height,
+                               workspace_type& workspace, estimate& out) const {
     std::optional<vec3<double>> translation =
         estimate_translation(out.view, workspace.mpii, out.joints, out.vertices,
                              detail::seen_extent(reading, workspace.mask, width, height), 1,
@@ -384,7 +386,8 @@ class basic_estimator {
   }
 
   /// The pose and the place that bring the body onto the joints seen, if that is wanted.
-  void fit(const estimate_options& options, workspace_type& workspace, estimate& out) const {
+  MAQUETTE_NOINLINE void fit(const estimate_options& options, workspace_type& workspace,
+                             estimate& out) const {
     if (!options.refine) return;
     refine_pose(moments_, used_shape(out), out.view, out.joints,
                 out.crop.side / Human2D::input_size, out.theta, out.translation, workspace.fit,
@@ -398,7 +401,7 @@ class basic_estimator {
   }
 
   /// The mesh and the joints of the estimate's pose and shape, without the translation.
-  void pose_body(workspace_type& memory, estimate& out) const {
+  MAQUETTE_NOINLINE void pose_body(workspace_type& memory, estimate& out) const {
     smpl<float>(body_, {used_shape(out), out.theta, {}}, memory.smpl,
                 std::span<float>(out.vertices), std::span<float>(memory.joints));
     mpii_joints<float>(body_, out.vertices, memory.joints, memory.mpii);
@@ -453,7 +456,8 @@ class basic_estimator {
 
   /// What the last maps of a network say.
   template <class Network>
-  static void read(const estimate_options& options, workspace_type& memory, crop_reading& reading) {
+  MAQUETTE_NOINLINE static void read(const estimate_options& options, workspace_type& memory,
+                                     crop_reading& reading) {
     const view<const float, typename Network::heatmaps_shape> heatmaps(memory.heatmaps.data());
     decode_heatmaps(heatmaps, reading.joints, options.decoding);
     separate_sides(heatmaps, reading.joints, options.decoding);

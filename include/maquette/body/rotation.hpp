@@ -140,7 +140,7 @@ template <class T>
 /// The axis-angle vector, |r| in [0, pi], of a rotation matrix: the inverse of `rodrigues`,
 /// accurate near 0 and near pi alike because it goes through the quaternion.
 template <class T>
-[[nodiscard]] vec3<T> axis_angle(const mat3<T>& r) {
+[[nodiscard, gnu::noinline]] vec3<T> axis_angle(const mat3<T>& r) {
   return axis_angle(to_quaternion(r));
 }
 

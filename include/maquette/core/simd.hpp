@@ -17,7 +17,11 @@ namespace maquette::simd {
 
 #if defined(__GNUC__) && !defined(MAQUETTE_SCALAR)
 #define MAQUETTE_INLINE inline __attribute__((always_inline))
+#if defined(__clang__)
 #define MAQUETTE_NOINLINE __attribute__((noinline))
+#else
+#define MAQUETTE_NOINLINE __attribute__((noinline, noclone))
+#endif
 
 #if defined(__AVX512F__)
 inline constexpr int width = 16;

@@ -139,8 +139,8 @@ inline int second_peak(const float* map, int size, int first) {
 namespace detail {
 
 /// `decode_heatmaps` for maps of every size.
-[[gnu::noinline, gnu::noclone]] inline void decode_maps(const float* maps, int count, int size,
-                                                        joint_decoding decoding, float* joints) {
+MAQUETTE_NOINLINE inline void decode_maps(const float* maps, int count, int size,
+                                          joint_decoding decoding, float* joints) {
   for (int j = 0; j < count; ++j, maps += std::ptrdiff_t{size} * size, joints += 3)
     joint_at(maps, size, highest_cell(maps, size), decoding, joints);
 }
@@ -163,9 +163,8 @@ inline float joint_distance(const float* a, const float* b) {
 }
 
 /// `separate_sides` for maps of every size.
-[[gnu::noinline, gnu::noclone]] inline void separate_sides(const float* heatmaps, int size,
-                                                           joint_decoding decoding,
-                                                           std::span<float> joints) {
+MAQUETTE_NOINLINE inline void separate_sides(const float* heatmaps, int size,
+                                             joint_decoding decoding, std::span<float> joints) {
   constexpr float same_place = 0.8F;
   constexpr int apart = 3;
   constexpr float longest = 0.75F;  // of the trunk

@@ -56,10 +56,8 @@ struct resample_axis {
 
 /// Triangle filter as wide as a target pixel (at least as a source pixel): bilinear where the
 /// picture is enlarged, an area average where it is reduced.
-[[gnu::noinline, gnu::noclone]] inline void make_resample_axis(double start, double length,
-                                                               std::int32_t source,
-                                                               std::int32_t target,
-                                                               resample_axis& axis) {
+MAQUETTE_NOINLINE inline void make_resample_axis(double start, double length, std::int32_t source,
+                                                 std::int32_t target, resample_axis& axis) {
   axis.taps.clear();
   axis.weights.clear();
   const double scale = length / target;

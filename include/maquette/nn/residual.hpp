@@ -4,6 +4,7 @@
 #include <type_traits>
 #include <utility>
 
+#include "maquette/core/simd.hpp"
 #include "maquette/nn/batch_norm.hpp"
 #include "maquette/nn/conv2d.hpp"
 #include "maquette/nn/joined.hpp"
