@@ -130,9 +130,8 @@ class basic_estimator {
   /// Opens a weights file (safetensors) and a body file (npz).
   ///
   /// Errors, each naming the file: not_found, unreadable, malformed, unsupported, mismatch.
-  [[gnu::cold]] static result<basic_estimator> load(const std::string& weights,
-                                                    const std::string& body,
-                                                    const estimator_options& options = {}) {
+  static result<basic_estimator> load(const std::string& weights, const std::string& body,
+                                      const estimator_options& options = {}) {
     const result<safetensors> weights_file = safetensors::open(weights);
     if (!weights_file) return weights_file.error();
     result<body_model> model = load_body(body, options.max_shape_count);
@@ -141,9 +140,9 @@ class basic_estimator {
   }
 
   /// The same from memory, which may be given back afterwards.
-  [[gnu::cold]] static result<basic_estimator> load(std::span<const std::byte> weights,
-                                                    std::span<const std::byte> body,
-                                                    const estimator_options& options = {}) {
+  static result<basic_estimator> load(std::span<const std::byte> weights,
+                                      std::span<const std::byte> body,
+                                      const estimator_options& options = {}) {
     const result<safetensors> weights_file = safetensors::parse(weights, "weights in memory");
     if (!weights_file) return weights_file.error();
     const result<npz> archive = npz::parse(body, "body in memory");

@@ -41,7 +41,7 @@ class joint_moments {
   static constexpr std::size_t feature_count = 9 * (smpl24::count - 1);
 
   template <class T>
-  [[gnu::cold]] explicit joint_moments(const basic_body_model<T>& body)
+  [[gnu::noinline]] explicit joint_moments(const basic_body_model<T>& body)
       : shape_count_(body.shape_count) {
     for (std::size_t j = 0; j < smpl24::count; ++j) {
       parents_[j] = body.parents[j];
@@ -146,7 +146,7 @@ class joint_moments {
   /// Calls visit(m, k, a w, point) for everything that moves MPII's joint m with SMPL's joint k,
   /// where point(part, i, axis) is a coordinate at rest or of the i-th direction of a blend shape.
   template <class T, class Visit>
-  [[gnu::cold]] static void for_each_term(const basic_body_model<T>& body, Visit&& visit) {
+  static void for_each_term(const basic_body_model<T>& body, Visit&& visit) {
     const sparse_rows<T>& rows = body.mpii_regressor;
     const std::size_t size = 3 * body.vertex_count;
     for (std::size_t m = 0; m < mpii16::count; ++m) {

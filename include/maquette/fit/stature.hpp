@@ -28,7 +28,7 @@ inline constexpr double size_bias = 0.02;
 /// g_k = d log(size) / d beta_k = sum_v S_vk . V_v / sum_v |V_v|^2 at the mean shape.
 class stature {
  public:
-  [[gnu::cold]] explicit stature(const body_model& body) : slope_(body.shape_count) {
+  [[gnu::noinline]] explicit stature(const body_model& body) : slope_(body.shape_count) {
     const auto about_pelvis = [&](std::span<const float> points, std::span<const float> joints,
                                   std::size_t i) {
       return double{points[i]} - double{joints[3 * smpl24::pelvis + i % 3]};

@@ -21,9 +21,8 @@ namespace maquette {
 /// optionally joint_regressor_mpii and vert_sym_idxs; any numeric type. Other keys are left alone.
 /// Errors: mismatch, with one sentence for all arrays that cannot be used; see `build_body`.
 template <class T = float>
-[[nodiscard, gnu::cold]] result<basic_body_model<T>> load_body(const npz& archive,
-                                                               std::string_view name,
-                                                               std::size_t max_shape_count = 10) {
+[[nodiscard]] result<basic_body_model<T>> load_body(const npz& archive, std::string_view name,
+                                                    std::size_t max_shape_count = 10) {
   body_arrays arrays;
   const std::pair<const char*, body_array*> keys[] = {
       {"v_template", &arrays.v_template},
@@ -55,8 +54,8 @@ template <class T = float>
 /// At most `max_shape_count` shape directions are kept. Errors: not_found, unreadable, malformed,
 /// unsupported (see `npz`); mismatch, naming every array that is wrong (see `build_body`).
 template <class T = float>
-[[nodiscard, gnu::cold]] result<basic_body_model<T>> load_body(const std::string& path,
-                                                               std::size_t max_shape_count = 10) {
+[[nodiscard]] result<basic_body_model<T>> load_body(const std::string& path,
+                                                    std::size_t max_shape_count = 10) {
   const result<npz> archive = npz::open(path);
   if (!archive) return archive.error();
   return load_body<T>(*archive, path, max_shape_count);

@@ -57,8 +57,8 @@ class c_file {
 /// Reads a whole file into memory, at most `max_bytes` of it.
 ///
 /// Errors: not_found, unreadable (also a folder), unsupported (more than `max_bytes`).
-[[gnu::cold]] inline result<std::vector<std::byte>> read_file(
-    const std::string& path, std::uint64_t max_bytes = std::uint64_t{4} << 30) {
+inline result<std::vector<std::byte>> read_file(const std::string& path,
+                                                std::uint64_t max_bytes = std::uint64_t{4} << 30) {
   detail::c_file file(path, "rb");
   if (!file) {
     const int number = errno;
@@ -108,7 +108,7 @@ class mapped_file {
   /// Opens `path` for reading.
   ///
   /// Errors: not_found, unreadable (also a folder), unsupported (a pipe of more than 4 GiB).
-  [[gnu::cold]] static result<mapped_file> open(const std::string& path) {
+  static result<mapped_file> open(const std::string& path) {
 #if MAQUETTE_HAS_MMAP
     const int descriptor = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
     if (descriptor >= 0) {
@@ -150,8 +150,7 @@ class mapped_file {
 /// its name, so that a half-written file is never found under `path`.
 ///
 /// Errors: unwritable.
-[[gnu::cold]] inline result<void> write_file(const std::string& path,
-                                             std::span<const std::byte> bytes) {
+inline result<void> write_file(const std::string& path, std::span<const std::byte> bytes) {
 #if MAQUETTE_HAS_MMAP
   const std::string temporary = detail::sentence({path, ".", ::getpid(), ".partial"});
 #else

@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "maquette/core/result.hpp"
+#include "maquette/core/sentence.hpp"
 #include "maquette/io/bytes.hpp"
 #include "maquette/io/file.hpp"
 #include "maquette/io/json.hpp"
@@ -203,8 +204,7 @@ inline result<skin_influences> strongest_influences(std::span<const float> weigh
     }
     const double sum = double{weight[0]} + weight[1] + weight[2] + weight[3];
     if (!(sum > 0) || !std::isfinite(sum))
-      return error{errc::mismatch,
-                   "weights: vertex " + std::to_string(vertex) + " hangs on no joint"};
+      return error{errc::mismatch, sentence({"weights: vertex ", vertex, " hangs on no joint"})};
     for (std::size_t k = 0; k < kept; ++k) weight[k] = static_cast<float>(weight[k] / sum);
   }
   return influences;
@@ -215,10 +215,10 @@ inline result<void> check_skin(const skinned_mesh_view& mesh) {
   const std::size_t joint_count = mesh.parents.size();
   if (joint_count == 0 || joint_count > 256)
     return error{errc::unsupported,
-                 "parents: expected 1 to 256 joints, found " + std::to_string(joint_count)};
+                 sentence({"parents: expected 1 to 256 joints, found ", joint_count})};
   const auto wrong = [](const char* what, std::size_t expected, std::size_t found) {
-    return error{errc::mismatch, std::string(what) + ": expected " + std::to_string(expected) +
-                                     " numbers, found " + std::to_string(found)};
+    return error{errc::mismatch,
+                 sentence({what, ": expected ", expected, " numbers, found ", found})};
   };
   if (mesh.joints.size() != 3 * joint_count)
     return wrong("joints", 3 * joint_count, mesh.joints.size());
@@ -231,9 +231,9 @@ inline result<void> check_skin(const skinned_mesh_view& mesh) {
   for (std::size_t j = 0; j < joint_count; ++j)
     if (j == 0 ? mesh.parents[j] != -1
                : mesh.parents[j] < 0 || static_cast<std::size_t>(mesh.parents[j]) >= j)
-      return error{errc::mismatch, "parents: joint " + std::to_string(j) + " has the parent " +
-                                       std::to_string(mesh.parents[j]) +
-                                       ", expected -1 for joint 0 and an earlier joint for others"};
+      return error{errc::mismatch,
+                   sentence({"parents: joint ", j, " has the parent ", mesh.parents[j],
+                             ", expected -1 for joint 0 and an earlier joint for others"})};
   if (result<void> finite = check_finite(mesh.joints, "joints"); !finite) return finite;
   if (result<void> finite = check_finite(mesh.weights, "weights"); !finite) return finite;
   if (result<void> finite = check_finite(mesh.translation, "translation"); !finite) return finite;
@@ -340,7 +340,8 @@ inline result<std::vector<std::byte>> encode_glb(const skinned_mesh_view& mesh,
 inline result<void> write_glb(const std::string& path, const mesh_view& mesh,
                               mesh_frame frame = mesh_frame::body) {
   const result<std::vector<std::byte>> bytes = encode_glb(mesh, frame);
-  if (!bytes) return error{bytes.error().code, path + ": " + bytes.error().message};
+  if (!bytes)
+    return error{bytes.error().code, detail::sentence({path, ": ", bytes.error().message})};
   return write_file(path, *bytes);
 }
 
@@ -350,7 +351,8 @@ inline result<void> write_glb(const std::string& path, const mesh_view& mesh,
 inline result<void> write_glb(const std::string& path, const skinned_mesh_view& mesh,
                               mesh_frame frame = mesh_frame::body) {
   const result<std::vector<std::byte>> bytes = encode_glb(mesh, frame);
-  if (!bytes) return error{bytes.error().code, path + ": " + bytes.error().message};
+  if (!bytes)
+    return error{bytes.error().code, detail::sentence({path, ": ", bytes.error().message})};
   return write_file(path, *bytes);
 }
 

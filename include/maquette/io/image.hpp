@@ -264,9 +264,9 @@ inline result<image> decode_with_stb(std::span<const std::byte> bytes, const std
 /// (empty, cut short, undecodable, no pixels); unsupported (another format, or beyond `limits`,
 /// which is checked before anything is decoded). stb_image does the decoding: it has had memory
 /// errors in the past, so pictures from strangers are best decoded in a sandboxed process.
-[[gnu::cold]] inline result<image> decode_image(std::span<const std::byte> bytes,
-                                                std::string_view origin = "picture in memory",
-                                                const image_limits& limits = {}) {
+inline result<image> decode_image(std::span<const std::byte> bytes,
+                                  std::string_view origin = "picture in memory",
+                                  const image_limits& limits = {}) {
   const std::string name(origin);
   if (bytes.empty()) return error{errc::malformed, detail::sentence({name, ": the file is empty"})};
   if (bytes.size() > static_cast<std::size_t>(std::numeric_limits<int>::max()))

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "maquette/core/result.hpp"
+#include "maquette/core/sentence.hpp"
 #include "maquette/io/bytes.hpp"
 #include "maquette/io/file.hpp"
 #include "maquette/io/npy.hpp"
@@ -23,8 +24,9 @@ inline result<std::vector<std::byte>> encode_npy(const npy_array& array) {
   const auto count = detail::element_count(array.shape);
   const auto size = count ? detail::checked_product(*count, dtype_size(array.type)) : std::nullopt;
   if (!size || *size != array.bytes.size())
-    return error{errc::mismatch, "shape " + detail::to_string(array.shape) + " does not fill " +
-                                     std::to_string(array.bytes.size()) + " bytes"};
+    return error{errc::mismatch,
+                 detail::sentence({"shape ", detail::to_string(array.shape), " does not fill ",
+                                   array.bytes.size(), " bytes"})};
   const auto descr = [&]() -> std::string_view {
     switch (array.type) {
       case dtype::boolean:
@@ -78,7 +80,8 @@ inline result<std::vector<std::byte>> encode_npy(const npy_array& array) {
 /// Errors: those of `encode_npy`; unwritable.
 inline result<void> write_npy(const std::string& path, const npy_array& array) {
   const result<std::vector<std::byte>> bytes = encode_npy(array);
-  if (!bytes) return error{bytes.error().code, path + ": " + bytes.error().message};
+  if (!bytes)
+    return error{bytes.error().code, detail::sentence({path, ": ", bytes.error().message})};
   return write_file(path, *bytes);
 }
 

@@ -221,7 +221,7 @@ class npz {
   /// Maps an .npz file and reads its directory.
   ///
   /// Errors: not_found, unreadable; those of `parse`.
-  [[gnu::cold]] static result<npz> open(const std::string& path, npz_limits limits = {}) {
+  static result<npz> open(const std::string& path, npz_limits limits = {}) {
     result<mapped_file> file = mapped_file::open(path);
     if (!file) return file.error();
     result<npz> archive = parse(file->bytes(), path, limits);
@@ -235,9 +235,8 @@ class npz {
   ///
   /// Errors: malformed; unsupported (encrypted, split, another compression, a member that is not a
   /// .npy file).
-  [[gnu::cold]] static result<npz> parse(std::span<const std::byte> bytes,
-                                         std::string_view origin = ".npz in memory",
-                                         npz_limits limits = {}) {
+  static result<npz> parse(std::span<const std::byte> bytes,
+                           std::string_view origin = ".npz in memory", npz_limits limits = {}) {
     npz archive;
     archive.origin_ = origin;
     archive.limits_ = limits;
@@ -269,7 +268,7 @@ class npz {
   ///
   /// Errors: not_found (no such array; the message lists those that exist); malformed; unsupported
   /// (as for `decode_npy`, or larger than the limit).
-  [[gnu::cold]] result<npy_array> read(std::string_view name) const {
+  result<npy_array> read(std::string_view name) const {
     const auto at = std::find(names_.begin(), names_.end(), name);
     if (at == names_.end()) {
       std::string message = detail::sentence({origin_, ": expected an array '", name, "', found"});

@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "maquette/core/result.hpp"
+#include "maquette/core/sentence.hpp"
 #include "maquette/io/bytes.hpp"
 #include "maquette/io/directory.hpp"
 #include "maquette/io/file.hpp"
@@ -63,7 +64,7 @@ inline result<std::vector<std::byte>> encode_npz(
   std::vector<std::string_view> names;
   for (const npz_entry& entry : entries) names.push_back(entry.name);
   if (const auto twin = detail::repeated_name(std::move(names)))
-    return error{errc::mismatch, "array '" + std::string(*twin) + "': the name is taken"};
+    return error{errc::mismatch, detail::sentence({"array '", *twin, "': the name is taken"})};
 
   constexpr std::uint16_t version = 20, utf8_names = 1U << 11U;
   constexpr std::uint16_t midnight = 0, first_of_1980 = 1U << 5U | 1U;
@@ -73,13 +74,15 @@ inline result<std::vector<std::byte>> encode_npz(
     if (name.size() > 65000) return error{errc::mismatch, "an array's name is over 65000 bytes"};
     result<std::vector<std::byte>> file = encode_npy(entry.array);
     if (!file)
-      return error{file.error().code, "array '" + entry.name + "': " + file.error().message};
+      return error{file.error().code,
+                   detail::sentence({"array '", entry.name, "': ", file.error().message})};
     const std::size_t size = file->size();
     const std::uint32_t crc = detail::crc_of(*file);
     if (size > limit / 2) return too_large;
     if (compression == npz_compression::deflated) {
       auto deflated = detail::deflate_raw(*file);
-      if (!deflated) return error{errc::unwritable, "array '" + entry.name + "': zlib failed"};
+      if (!deflated)
+        return error{errc::unwritable, detail::sentence({"array '", entry.name, "': zlib failed"})};
       *file = std::move(*deflated);
     }
     const std::size_t offset = bytes.size();
@@ -131,7 +134,8 @@ inline result<std::vector<std::byte>> encode_npz(
 inline result<void> write_npz(const std::string& path, std::span<const npz_entry> entries,
                               npz_compression compression = npz_compression::stored) {
   const result<std::vector<std::byte>> bytes = encode_npz(entries, compression);
-  if (!bytes) return error{bytes.error().code, path + ": " + bytes.error().message};
+  if (!bytes)
+    return error{bytes.error().code, detail::sentence({path, ": ", bytes.error().message})};
   return write_file(path, *bytes);
 }
 

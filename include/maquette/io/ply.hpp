@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "maquette/core/result.hpp"
+#include "maquette/core/sentence.hpp"
 #include "maquette/io/bytes.hpp"
 #include "maquette/io/file.hpp"
 #include "maquette/io/mesh.hpp"
@@ -22,8 +23,8 @@ inline result<std::vector<std::byte>> encode_ply(const mesh_view& mesh,
                                                  std::span<const std::uint8_t> colours = {}) {
   if (result<void> usable = detail::check_mesh(mesh); !usable) return usable.error();
   if (!colours.empty() && colours.size() != mesh.vertices.size())
-    return error{errc::mismatch, "colours: expected " + std::to_string(mesh.vertices.size()) +
-                                     " numbers, found " + std::to_string(colours.size())};
+    return error{errc::mismatch, detail::sentence({"colours: expected ", mesh.vertices.size(),
+                                                   " numbers, found ", colours.size()})};
   const std::size_t vertex_count = mesh.vertices.size() / 3;
   const std::size_t face_count = mesh.faces.size() / 3;
   std::string header = "ply\nformat binary_little_endian 1.0\nelement vertex " +
@@ -60,7 +61,8 @@ inline result<std::vector<std::byte>> encode_ply(const mesh_view& mesh,
 inline result<void> write_ply(const std::string& path, const mesh_view& mesh,
                               std::span<const std::uint8_t> colours = {}) {
   const result<std::vector<std::byte>> bytes = encode_ply(mesh, colours);
-  if (!bytes) return error{bytes.error().code, path + ": " + bytes.error().message};
+  if (!bytes)
+    return error{bytes.error().code, detail::sentence({path, ": ", bytes.error().message})};
   return write_file(path, *bytes);
 }
 

@@ -6,6 +6,7 @@
 #include <string>
 
 #include "maquette/core/result.hpp"
+#include "maquette/core/sentence.hpp"
 #include "maquette/io/bytes.hpp"
 #include "maquette/io/file.hpp"
 #include "maquette/io/pixels.hpp"
@@ -51,15 +52,16 @@ inline result<void> write_png(const std::string& path, std::int32_t width, std::
       samples.size() / static_cast<std::size_t>(width) / static_cast<std::size_t>(height) !=
           static_cast<std::size_t>(channels) ||
       samples.size() % (static_cast<std::size_t>(width) * static_cast<std::size_t>(height)) != 0)
-    return error{errc::mismatch, path + ": expected " + std::to_string(width) + " x " +
-                                     std::to_string(height) + " x " + std::to_string(channels) +
-                                     " samples, found " + std::to_string(samples.size())};
+    return error{errc::mismatch, detail::sentence({path, ": expected ", width, " x ", height, " x ",
+                                                   channels, " samples, found ", samples.size()})};
   if (samples.size() > std::size_t{1} << 30)
-    return error{errc::unsupported, path + ": a PNG picture of more than 1 GiB is not written"};
+    return error{errc::unsupported,
+                 detail::sentence({path, ": a PNG picture of more than 1 GiB is not written"})};
   int size = 0;
   const detail::c_bytes encoded(
       ::stbi_write_png_to_mem(samples.data(), width * channels, width, height, channels, &size));
-  if (!encoded) return error{errc::unwritable, path + ": out of memory for the PNG picture"};
+  if (!encoded)
+    return error{errc::unwritable, detail::sentence({path, ": out of memory for the PNG picture"})};
   return write_file(path, std::as_bytes(std::span(encoded.get(), static_cast<std::size_t>(size))));
 }
 

@@ -74,7 +74,7 @@ class safetensors {
   /// object owns (moving it keeps them valid).
   ///
   /// Errors: not_found, unreadable; malformed and unsupported as for `parse`.
-  [[gnu::cold]] static result<safetensors> open(const std::string& path) {
+  static result<safetensors> open(const std::string& path) {
     result<mapped_file> file = mapped_file::open(path);
     if (!file) return file.error();
     result<safetensors> parsed = parse(file->bytes(), path);
@@ -89,8 +89,8 @@ class safetensors {
   /// Accepts exactly the published format: 8 bytes of header length (at most 16 MB here), a JSON
   /// header, then the tensors' bytes without holes, overlaps or anything behind them; at most eight
   /// axes. Errors: malformed; unsupported (element type, rank or header length).
-  [[gnu::cold]] static result<safetensors> parse(
-      std::span<const std::byte> bytes, std::string_view origin = "safetensors in memory") {
+  static result<safetensors> parse(std::span<const std::byte> bytes,
+                                   std::string_view origin = "safetensors in memory") {
     safetensors file;
     file.origin_ = origin;
     if (result<void> header = file.read_header(bytes); !header) return header.error();
@@ -271,7 +271,7 @@ class safetensors {
 /// converted into memory owned here. The file must outlive this object.
 class float_tensors {
  public:
-  [[gnu::cold]] explicit float_tensors(const safetensors& file) {
+  explicit float_tensors(const safetensors& file) {
     tensors_.reserve(file.entries().size());
     for (const safetensors_entry& entry : file.entries())
       tensors_.push_back({entry.name, entry.shape, values(entry)});

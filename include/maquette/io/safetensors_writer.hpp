@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "maquette/core/result.hpp"
+#include "maquette/core/sentence.hpp"
 #include "maquette/core/tensor.hpp"
 #include "maquette/io/bytes.hpp"
 #include "maquette/io/dtype.hpp"
@@ -35,14 +36,16 @@ inline result<std::vector<std::byte>> encode_safetensors(
     const safetensors_entry& entry = entries[order[i]];
     if (entry.name == detail::safetensors_metadata_key ||
         (i != 0 && entry.name == entries[order[i - 1]].name))
-      return error{errc::mismatch, "tensor '" + entry.name + "': the name is taken"};
+      return error{errc::mismatch,
+                   detail::sentence({"tensor '", entry.name, "': the name is taken"})};
     const auto count = detail::element_count(entry.shape);
     const auto size =
         count ? detail::checked_product(*count, dtype_size(entry.type)) : std::nullopt;
     if (!size || *size != entry.bytes.size())
-      return error{errc::mismatch, "tensor '" + entry.name + "': shape " +
-                                       detail::to_string(entry.shape) + " does not fill " +
-                                       std::to_string(entry.bytes.size()) + " bytes"};
+      return error{
+          errc::mismatch,
+          detail::sentence({"tensor '", entry.name, "': shape ", detail::to_string(entry.shape),
+                            " does not fill ", entry.bytes.size(), " bytes"})};
   }
   std::stable_sort(order.begin(), order.end(), [&](std::size_t a, std::size_t b) {
     return dtype_size(entries[a].type) > dtype_size(entries[b].type);
@@ -74,7 +77,9 @@ inline result<std::vector<std::byte>> encode_safetensors(
     }
     header += "],\"data_offsets\":[" + std::to_string(offset);
     offset += entry.bytes.size();
-    header += "," + std::to_string(offset) + "]}";
+    header += ',';
+    header += std::to_string(offset);
+    header += "]}";
   }
   header += '}';
   header.append((64 - (8 + header.size()) % 64) % 64, ' ');
@@ -102,7 +107,8 @@ inline result<void> write_safetensors(const std::string& path,
                                       std::span<const safetensors_entry> entries,
                                       const safetensors_metadata& metadata = {}) {
   const result<std::vector<std::byte>> bytes = encode_safetensors(entries, metadata);
-  if (!bytes) return error{bytes.error().code, path + ": " + bytes.error().message};
+  if (!bytes)
+    return error{bytes.error().code, detail::sentence({path, ": ", bytes.error().message})};
   return write_file(path, *bytes);
 }
 

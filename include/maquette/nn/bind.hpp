@@ -149,7 +149,7 @@ class bound {
 /// left over or of another shape, and every one that holds NaN, infinity or a negative variance.
 /// The source is not needed afterwards.
 template <class Network>
-[[gnu::cold]] result<bound<Network>> bind(tensor_source tensors, std::string_view prefix = {}) {
+result<bound<Network>> bind(tensor_source tensors, std::string_view prefix = {}) {
   Network network;
   const detail::any_layers layers = detail::parameter_walk::erased(network);
   if (result<void> all = detail::point_at(tensors, prefix, layers); !all) return all.error();
