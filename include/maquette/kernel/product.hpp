@@ -203,13 +203,14 @@ struct epilogue {
   /// Asks for the memory that a tile will be added to and written to.
   template <int Rows, int Vectors>
   MAQUETTE_INLINE void prefetch(int pixel, int channel) const {
-    const auto ask = [&](const float* map) {
-      for (int r = 0; r < Rows; ++r)
-        for (int v = 0; v < Vectors; ++v)
-          simd::prefetch(map + at(pixel + r, channel + v * simd::width));
-    };
-    if (with.addend != nullptr) ask(with.addend);
-    if (with.addend != out) ask(out);
+    // Of both maps in turn: first all of one and then all of the other costs a product of 128
+    // channels a fifth more time.
+    for (int r = 0; r < Rows; ++r)
+      for (int v = 0; v < Vectors; ++v) {
+        const std::ptrdiff_t from = at(pixel + r, channel + v * simd::width);
+        if (with.addend != nullptr) simd::prefetch(with.addend + from);
+        if (with.addend != out) simd::prefetch(out + from);
+      }
   }
 
  private:
