@@ -1,6 +1,5 @@
 """The page of a run, docs/peers.md, and its picture."""
 import os
-import platform
 import subprocess
 from pathlib import Path
 
@@ -12,9 +11,13 @@ COLOURS = {"onnxruntime": "#4c72b0", "openvino": "#8172b3", "ncnn": "#55a868", "
 
 
 def machine():
-    names = [line.split(":")[1].strip() for line in open("/proc/cpuinfo") if line.startswith("model name")]
+    def said(key):
+        lines = [line.split(":")[1].strip() for line in open("/proc/cpuinfo") if line.split(":")[0].strip() == key]
+        return lines[0] if lines else "unknown"
+
     compiler = subprocess.run(["c++", "--version"], capture_output=True, text=True, check=True).stdout.splitlines()[0]
-    return f"{names[0] if names else platform.processor()}, {os.cpu_count()} cores; {compiler}"
+    return (f"{said('model name')} (family {said('cpu family')}, model {said('model')}), {os.cpu_count()} cores; "
+            f"{compiler}")
 
 
 def table(head, rows):
@@ -94,8 +97,8 @@ of the truth, and the largest as a share of the largest value. An engine is time
     if chosen.networks and chosen.bf16:
         text += f"""
 ## Human2D, bfloat16
-The same, with every engine allowed to compute in bfloat16 (error below 1e-1). Ours multiplies the 1x1 kernels and the
-stem's 7x7 so and stays in float32 elsewhere (`arithmetic::bfloat16`).
+The same, with every engine allowed to compute in bfloat16 (error below 1e-1). Ours multiplies everything but the heads so
+(`arithmetic::bfloat16`).
 
 {networks_text(results.networks, chosen, True)}
 """
