@@ -24,6 +24,7 @@ struct byte_range {
 template <class T, class Order>
 requires std::is_trivially_copyable_v<T>
 void sort(std::vector<T>& values, Order) {
+  if (values.empty()) return;  // std::qsort wants a pointer even for nothing
   std::qsort(values.data(), values.size(), sizeof(T), [](const void* a, const void* b) {
     const auto order = Order{}(*static_cast<const T*>(a), *static_cast<const T*>(b));
     return order < 0 ? -1 : order > 0 ? 1 : 0;
