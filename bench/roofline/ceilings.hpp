@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
+#include <algorithm>
 #include <cstddef>
 #include <ctime>
+#include <vector>
 
 #include "maquette/core/buffer.hpp"
 #include "maquette/core/simd.hpp"
@@ -10,6 +12,12 @@
 namespace roofline {
 
 using namespace maquette;
+
+inline double median(std::vector<double> values) {
+  const auto middle = values.begin() + static_cast<std::ptrdiff_t>(values.size() / 2);
+  std::nth_element(values.begin(), middle, values.end());
+  return *middle;
+}
 
 /// Processor time of this thread: what others do on the core in between does not count.
 inline double processor_seconds() {

@@ -48,12 +48,6 @@ struct ceilings {
   std::vector<double> float_flops, bfloat16_flops, loads, stores;
 };
 
-double median(std::vector<double> values) {
-  const auto middle = values.begin() + static_cast<std::ptrdiff_t>(values.size() / 2);
-  std::nth_element(values.begin(), middle, values.end());
-  return *middle;
-}
-
 aligned_floats ramp(double size) {
   aligned_floats values(static_cast<std::size_t>(size));
   for (std::size_t i = 0; i < values.size(); ++i)

@@ -2,7 +2,6 @@
 // Human2D against its floor, the time that its products take at the processor's peak if every 3x3
 // kernel goes by F(4x4, 3x3): network_floor THREADS [ROUNDS]. Peak and network take turns, the peak
 // on as many threads at once; every figure is the median of the rounds.
-#include <algorithm>
 #include <chrono>
 #include <cstdio>
 #include <cstdlib>
@@ -18,15 +17,10 @@
 namespace {
 
 using namespace maquette;
+using roofline::median;
 
 constexpr double peak_seconds = 20e-3;
 constexpr int calls_a_round = 3;
-
-double median(std::vector<double> values) {
-  const auto middle = values.begin() + static_cast<std::ptrdiff_t>(values.size() / 2);
-  std::nth_element(values.begin(), middle, values.end());
-  return *middle;
-}
 
 /// Multiplications of Human2D, a quarter of those of its 3x3 kernels: 36 of 144 a tile.
 struct multiplications {
