@@ -4,9 +4,12 @@
 #include <cmath>
 #include <cstdint>
 #include <limits>
+#include <string>
+#include <string_view>
 #include <vector>
 
 #include "maquette/core/executor.hpp"
+#include "maquette/core/sentence.hpp"
 #include "maquette/core/simd.hpp"
 #include "maquette/core/tensor.hpp"
 #include "maquette/core/view.hpp"
@@ -71,6 +74,14 @@ TEST_CASE("an arena aligns, gives back by scope and says when it is exhausted") 
 TEST_CASE("an arena without memory gives no floats to who wants none") {
   arena empty;
   CHECK(empty.take_floats(0) == nullptr);
+}
+
+TEST_CASE("a sentence writes texts as they are and numbers as std::to_string does") {
+  const std::string found = "found ";
+  CHECK(detail::sentence({"expected ", -1, ", ", found, std::uint64_t{18446744073709551615U}, ", ",
+                          0.5, std::string_view(" of "), std::size_t{0}}) ==
+        "expected -1, found 18446744073709551615, 0.500000 of 0");
+  CHECK(detail::sentence({}).empty());
 }
 
 TEST_CASE("an arena over unaligned memory starts at the next aligned byte") {

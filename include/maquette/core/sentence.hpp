@@ -20,6 +20,7 @@ class sentence_part {
   sentence_part(Number number)
       : whole_(static_cast<std::int64_t>(number)),
         what_(std::is_signed_v<Number> ? kind::whole : kind::natural) {}
+  sentence_part(char) = delete;  // a letter, not its number: write a text
   sentence_part(double number) : real_(number), what_(kind::real) {}
 
   [[gnu::cold]] void append_to(std::string& sentence) const {

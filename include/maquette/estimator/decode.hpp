@@ -134,10 +134,6 @@ inline int second_peak(const float* map, int size, int first) {
   return best;
 }
 
-}  // namespace detail
-
-namespace detail {
-
 /// `decode_heatmaps` for maps of every size.
 MAQUETTE_NOINLINE inline void decode_maps(const float* maps, int count, int size,
                                           joint_decoding decoding, float* joints) {

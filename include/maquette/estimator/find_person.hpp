@@ -339,9 +339,10 @@ void find_person(double width, double height, const Glance& glance, const Look& 
     }
   };
   search(whole_photo(width, height));
-  for (const double share : {0.6, 0.32, 0.17})
-    if (found->score < (share > 0.5 ? sure_person_score : least_person_score))
-      search(parts_of_photo(width, height, share));
+  for (const auto& [share, enough] :
+       {std::pair{0.6, sure_person_score}, std::pair{0.32, least_person_score},
+        std::pair{0.17, least_person_score}})
+    if (found->score < enough) search(parts_of_photo(width, height, share));
   const bool sure = found->score >= sure_person_score;
   keep_person(*found, scratch, person_choice::largest);
   approach();
