@@ -26,6 +26,8 @@ FITTED_PEOPLE = 600
 FITTED_POSES = 700
 FITTED_BENDS = 900
 VERTICES = 6890
+# Where annotators mark joints: shares of the hips' distance, of the trunk, of the bone above.
+HIP_OUT, HIP_UP, SHOULDER_UP, LIMB_UP = 0.125, 0.06, 0.07, 0.04
 CACHE = Path(__file__).resolve().parent / ".cache"
 
 
@@ -154,29 +156,52 @@ def seen_from_outside(vertices, triangles):
     return seen
 
 
-def mpii_targets(joints, head_top):
-    """MPII's joints [N, 16, 3] as annotators mark them, from SMPL's joints [N, 24, 3] and the top of the skull [N, 3]."""
-    named = {name: joints[:, smpl_maths.joint(name)] for name in smpl_maths.JOINTS}
+def marks(rest):
+    """SMPL's rest joints [24, 3] with hips, shoulders, knees and ankles where people mark them in photographs, and the
+    bone [24] that carries each.
+
+    Nobody sees the centre of a hip: it is marked towards the crest of the pelvis, further out and up; a shoulder at the
+    acromion, a knee at the kneecap, an ankle above the malleoli.
+    """
+    marked, carrier = rest.copy(), np.arange(24)
+    at = smpl_maths.joint
+    trunk = 0.5 * (rest[at("l_shoulder")] + rest[at("r_shoulder")] - rest[at("l_hip")] - rest[at("r_hip")])
+    for side, other in ("lr", "rl"):
+        hip, knee, ankle, shoulder = (at(f"{side}_{name}") for name in ("hip", "knee", "ankle", "shoulder"))
+        apart = rest[hip] - rest[at(f"{other}_hip")]
+        marked[hip] += HIP_OUT * apart + HIP_UP * trunk
+        marked[shoulder] += SHOULDER_UP * trunk
+        marked[knee] += LIMB_UP * (rest[hip] - rest[knee])
+        marked[ankle] += LIMB_UP * (rest[knee] - rest[ankle])
+        carrier[[hip, knee, ankle, shoulder]] = at("pelvis"), hip, knee, at(f"{side}_collar")
+    return marked, carrier
+
+
+def mpii_targets(rest, transforms, placed, head_top):
+    """MPII's joints [16, 3] as annotators mark them, from SMPL's rest joints [24, 3], bone transforms [24, 3, 4] and
+    posed joints [24, 3], and the top of the skull [3]."""
+    marked, carrier = marks(rest)
+    carried = (transforms[carrier, :, :3] @ marked[:, :, None])[:, :, 0] + transforms[carrier, :, 3]
+    named = {name: carried[smpl_maths.joint(name)] for name in smpl_maths.JOINTS}
     middle = lambda name: 0.5 * (named[f"l_{name}"] + named[f"r_{name}"])
-    special = {"pelvis": middle("hip"), "thorax": middle("shoulder"), "upper_neck": named["head"], "head_top": head_top}
-    return np.stack([special.get(name, named.get(name)) for name in smpl_maths.MPII_JOINTS], 1)
+    head = placed[smpl_maths.joint("head")]
+    special = {"pelvis": middle("hip"), "thorax": middle("shoulder"), "upper_neck": head, "head_top": head_top}
+    return np.stack([special.get(name, named.get(name)) for name in smpl_maths.MPII_JOINTS])
 
 
 def mpii_regressor(body, poses, mirror, random):
     """joint_regressor_mpii [16, 6890], fitted on posed bodies of random shape."""
     top = body["v_template"][:, 1].argmax()
     sparse_weights = sparse.csr_matrix(body["weights"].astype(np.float64))
-    vertices, joints = [], []
+    vertices, targets = [], []
     for rotations in tqdm(poses, "posed bodies"):
         shaped = body["v_template"] + body["shapedirs"] @ random.normal(0, 1, 10)
         rest = body["J_regressor"] @ shaped
         transforms, placed = smpl_maths.bone_transforms(rest, rotations)
         shaped = shaped + body["posedirs"] @ smpl_maths.pose_feature(rotations)
         vertices.append(smpl_maths.skin(shaped, sparse_weights, transforms).astype(np.float32))
-        joints.append(placed)
-    vertices, joints = np.stack(vertices), np.stack(joints)
-    targets = mpii_targets(joints, vertices[:, top])
-    return joint_regression.fit_rows(vertices, targets, mirror, smpl_maths.MIRRORED_MPII_JOINTS)
+        targets.append(mpii_targets(rest, transforms, placed, vertices[-1][top]))
+    return joint_regression.fit_rows(np.stack(vertices), np.stack(targets), mirror, smpl_maths.MIRRORED_MPII_JOINTS)
 
 
 def smpl_arrays(high, posed, joints, data, with_pose_shapes):

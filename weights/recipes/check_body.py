@@ -190,7 +190,7 @@ def volume_table(arrays, body, data):
 
 
 def mpii_error(arrays, body, data):
-    """Distance between joint_regressor_mpii on posed bodies and the skeleton's joints, by joint."""
+    """Distance between joint_regressor_mpii on posed bodies and where annotators mark the joints, by joint."""
     archive = np.load(data / "mocap" / "cmu_poses_smpl24.npz")
     random = np.random.default_rng(12)
     poses = pose_shapes.mocap_rotations(archive, True, HELD_OUT_POSES, random)
@@ -198,9 +198,10 @@ def mpii_error(arrays, body, data):
     top, errors = body.v_template[:, 1].argmax(), []
     for rotations in poses:
         shaped = body.shaped(random.normal(0, 1, 10))
-        transforms, placed = smpl_maths.bone_transforms(body.joint_regressor @ shaped, rotations)
+        rest = body.joint_regressor @ shaped
+        transforms, placed = smpl_maths.bone_transforms(rest, rotations)
         vertices = smpl_maths.skin(shaped + body.posedirs @ smpl_maths.pose_feature(rotations), body.weights, transforms)
-        wanted = build_body.mpii_targets(placed[None], vertices[None, top])[0]
+        wanted = build_body.mpii_targets(rest, transforms, placed, vertices[top])
         errors.append(np.linalg.norm(regressor @ vertices - wanted, axis=1) * 1000)
     errors = np.stack(errors).mean(0)
     print("        joint_regressor_mpii on held-out poses and shapes, mean error in mm: "
