@@ -94,11 +94,21 @@ TEST_CASE("without a regressor MPII's joints come from the skeleton") {
   std::vector<float> joints(72), out(48);
   for (std::size_t i = 0; i < 72; ++i) joints[i] = static_cast<float>(i);
   mpii_joints<float>(*model, model->v_template, joints, out);
-  CHECK(out[3 * mpii16::r_ankle] == joints[3 * smpl24::r_ankle]);
+  const auto at = [&](int joint) { return joints[3 * static_cast<std::size_t>(joint)]; };
+  CHECK(out[3 * mpii16::r_ankle] ==
+        doctest::Approx(0.96 * at(smpl24::r_ankle) + 0.04 * at(smpl24::r_knee)));
+  const float trunk =
+      (at(smpl24::l_shoulder) + at(smpl24::r_shoulder) - at(smpl24::l_hip) - at(smpl24::r_hip)) / 2;
+  CHECK(out[3 * mpii16::l_hip] ==
+        doctest::Approx(at(smpl24::l_hip) + 0.125 * (at(smpl24::l_hip) - at(smpl24::r_hip)) +
+                        0.06 * trunk));
+  CHECK(out[3 * mpii16::r_shoulder] == doctest::Approx(at(smpl24::r_shoulder) + 0.07 * trunk));
+  CHECK(out[3 * mpii16::pelvis] ==
+        doctest::Approx((at(smpl24::l_hip) + at(smpl24::r_hip)) / 2 + 0.06 * trunk));
   CHECK(out[3 * mpii16::l_wrist + 2] == joints[3 * smpl24::l_wrist + 2]);
-  CHECK(out[3 * mpii16::thorax] == joints[3 * smpl24::neck]);
-  CHECK(out[3 * mpii16::upper_neck] ==
-        doctest::Approx((joints[3 * smpl24::neck] + joints[3 * smpl24::head]) / 2));
+  CHECK(out[3 * mpii16::thorax] ==
+        doctest::Approx((at(smpl24::l_shoulder) + at(smpl24::r_shoulder)) / 2 + 0.07 * trunk));
+  CHECK(out[3 * mpii16::upper_neck] == at(smpl24::head));
   CHECK(out[3 * mpii16::head_top + 1] == 2);  // the highest vertex
 }
 

@@ -100,6 +100,25 @@ TEST_CASE("the default body's surface is one closed, oriented manifold of genus 
   CHECK(volume < 0.12);
 }
 
+TEST_CASE("the default body's regressor marks joints where its skeleton would have them marked") {
+  const body_model& body = default_body();
+  std::vector<float> joints(72), found(48);
+  std::copy(body.joint_template.begin(), body.joint_template.end(), joints.begin());
+  mpii_joints<float>(body, body.v_template, joints, found);
+  for (int j = 0; j < static_cast<int>(mpii16::count); ++j) {
+    if (j == mpii16::head_top) continue;  // no joint of the skeleton
+    const auto share = detail::marked_joint(j);
+    double square = 0;
+    for (std::size_t k = 0; k < 3; ++k) {
+      double wanted = 0;
+      for (std::size_t i = 0; i < share.size(); ++i) wanted += share[i] * double{joints[3 * i + k]};
+      square += std::pow(double{found[3 * static_cast<std::size_t>(j) + k]} - wanted, 2);
+    }
+    CAPTURE(mpii16::names[static_cast<std::size_t>(j)]);
+    CHECK(std::sqrt(square) < 0.025);
+  }
+}
+
 TEST_CASE("the default body's regressors and weights are averages") {
   const body_model& body = default_body();
   const auto check_rows = [](const sparse_rows<float>& rows) {

@@ -171,9 +171,70 @@ template <class T>
   return out;
 }
 
-/// MPII's joints where the file has no regressor for them: SMPL's joint of the same name; the
-/// thorax is SMPL's neck, the upper neck lies midway between SMPL's neck and head, and the head's
-/// top is SMPLify's vertex 411 of SMPL's 6890, or else the template's highest vertex.
+/// What one MPII joint takes of SMPL's posed joints [24] (sum 1), where people mark it in
+/// photographs and the shipped networks therefore look for it: a hip an eighth of the hips'
+/// distance further out and 0.06 of the trunk further up than SMPL's, a shoulder 0.07 of the trunk
+/// up, knee and ankle 0.04 of the bone above, pelvis between the hips, thorax between the
+/// shoulders, upper neck SMPL's head (weights/recipes/build_body.py).
+[[nodiscard, gnu::cold]] inline std::array<double, smpl24::count> marked_joint(int joint) {
+  std::array<double, smpl24::count> share{};
+  const auto add = [&](int of, double value) { share[static_cast<std::size_t>(of)] += value; };
+  const auto raise = [&](double by) {
+    for (const int shoulder : {smpl24::l_shoulder, smpl24::r_shoulder}) add(shoulder, by / 2);
+    for (const int hip : {smpl24::l_hip, smpl24::r_hip}) add(hip, -by / 2);
+  };
+  const auto between = [&](int a, int b, double share_of_b) {
+    add(a, 1 - share_of_b);
+    add(b, share_of_b);
+  };
+  switch (joint) {
+    case mpii16::r_hip:
+      between(smpl24::r_hip, smpl24::l_hip, -0.125);
+      raise(0.06);
+      break;
+    case mpii16::l_hip:
+      between(smpl24::l_hip, smpl24::r_hip, -0.125);
+      raise(0.06);
+      break;
+    case mpii16::pelvis:
+      between(smpl24::l_hip, smpl24::r_hip, 0.5);
+      raise(0.06);
+      break;
+    case mpii16::r_knee:
+      between(smpl24::r_knee, smpl24::r_hip, 0.04);
+      break;
+    case mpii16::l_knee:
+      between(smpl24::l_knee, smpl24::l_hip, 0.04);
+      break;
+    case mpii16::r_ankle:
+      between(smpl24::r_ankle, smpl24::r_knee, 0.04);
+      break;
+    case mpii16::l_ankle:
+      between(smpl24::l_ankle, smpl24::l_knee, 0.04);
+      break;
+    case mpii16::r_shoulder:
+      add(smpl24::r_shoulder, 1);
+      raise(0.07);
+      break;
+    case mpii16::l_shoulder:
+      add(smpl24::l_shoulder, 1);
+      raise(0.07);
+      break;
+    case mpii16::thorax:
+      between(smpl24::l_shoulder, smpl24::r_shoulder, 0.5);
+      raise(0.07);
+      break;
+    case mpii16::upper_neck:
+      add(smpl24::head, 1);
+      break;
+    default:
+      add(joint_map<mpii16, smpl24>[static_cast<std::size_t>(joint)], 1);
+  }
+  return share;
+}
+
+/// MPII's joints where the file has no regressor for them: `marked_joint`, and for the head's top
+/// SMPLify's vertex 411 of SMPL's 6890, or else the template's highest vertex.
 template <class T>
 [[nodiscard, gnu::cold]] sparse_rows<T> mpii_from_skeleton(const basic_body_model<T>& model) {
   sparse_rows<T> rows;
@@ -182,21 +243,18 @@ template <class T>
     rows.columns.push_back(static_cast<std::uint32_t>(column));
     rows.values.push_back(static_cast<T>(value));
   };
-  const std::size_t first_joint = model.vertex_count;
-  for (std::size_t j = 0; j < mpii16::count; ++j) {
-    if (j == mpii16::thorax) {
-      add(first_joint + smpl24::neck, 1);
-    } else if (j == mpii16::upper_neck) {
-      add(first_joint + smpl24::neck, 0.5);
-      add(first_joint + smpl24::head, 0.5);
-    } else if (j == mpii16::head_top) {
+  for (int j = 0; j < static_cast<int>(mpii16::count); ++j) {
+    if (j == mpii16::head_top) {
       std::size_t top = 0;
       for (std::size_t v = 0; v < model.vertex_count; ++v) {
         if (model.v_template[3 * v + 1] > model.v_template[3 * top + 1]) top = v;
       }
       add(model.vertex_count == 6890 ? 411 : top, 1);
     } else {
-      add(first_joint + static_cast<std::size_t>(joint_map<mpii16, smpl24>[j]), 1);
+      const auto share = marked_joint(j);
+      for (std::size_t k = 0; k < share.size(); ++k) {
+        if (share[k] != 0) add(model.vertex_count + k, share[k]);
+      }
     }
     rows.offsets.push_back(static_cast<std::uint32_t>(rows.columns.size()));
   }
