@@ -48,9 +48,9 @@ inline void* stb_reallocate(void* memory, std::size_t size) {
 #pragma GCC diagnostic ignored "-Wcast-qual"
 #endif
 #if defined(__GNUC__) && !defined(__clang__)
-// At -O3 GCC takes twice as long over this file; JPEG is read as fast, PNG 8 % slower.
+// At -O3 GCC takes three times as long over this file; JPEG is read as fast, PNG 13 % slower.
 #pragma GCC push_options
-#pragma GCC optimize("O2")
+#pragma GCC optimize("Os")
 #endif
 #define STB_IMAGE_STATIC
 #define STB_IMAGE_IMPLEMENTATION
