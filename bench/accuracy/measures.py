@@ -20,6 +20,24 @@ def correct(found, truth, torso, share=0.2):
     return np.linalg.norm(found - truth, axis=-1) < share * torso[:, None]
 
 
+def displacements(found, truth, labelled, torso, near=0.35):
+    """Where joints are found beside their labels: medians [14, 2] of found - truth ([N, 14, 2], LSP's order) in torsos [N],
+    up the trunk and outwards (away from the other side), over those that are labelled [N, 14] and at most `near` off."""
+    place = {name: truth[:, LSP.index(name)] for name in LSP}
+    trunk = (place["r_shoulder"] + place["l_shoulder"] - place["r_hip"] - place["l_hip"]) / 2
+    up = trunk / np.maximum(np.linalg.norm(trunk, axis=1, keepdims=True), 1e-6)
+    left = np.stack([-up[:, 1], up[:, 0]], 1)
+    left *= np.sign(np.sum(left * (place["l_shoulder"] - place["r_shoulder"]), 1, keepdims=True))
+    corners = labelled[:, [LSP.index(name) for name in ("r_hip", "l_hip", "r_shoulder", "l_shoulder")]].all(1)
+    apart = (found - truth) / torso[:, None, None]
+    counted = labelled & corners[:, None] & (np.linalg.norm(apart, axis=-1) <= near)
+    side = np.array([{"l": 1, "r": -1}.get(name[0], 0) if name[1] == "_" else 0 for name in LSP])
+    upwards = np.einsum("njc,nc->nj", apart, up)
+    outwards = np.einsum("njc,nc->nj", apart, left) * side
+    return np.array([[np.median(u[use]), np.median(o[use])] if use.any() else [np.nan, np.nan]
+                     for u, o, use in zip(upwards.T, outwards.T, counted.T)])
+
+
 def intersection_over_union(found, truth):
     """Of two boolean masks."""
     return (found & truth).sum() / max(1, (found | truth).sum())

@@ -25,6 +25,25 @@ def tube(radii, heights, sides=360):
     return vertices, np.concatenate(triangles)
 
 
+class OfJoints(unittest.TestCase):
+    def test_displacements_follow_the_turned_trunk(self):
+        place = dict(r_hip=(-1, 2), l_hip=(1, 2), r_shoulder=(-1, -1), l_shoulder=(1, -1), l_knee=(1, 4), r_knee=(-1, 4))
+        truth = np.array([[place.get(name, (0.0, 0.0)) for name in measures.LSP]] * 3, float)
+        moved = truth.copy()
+        moved[:, measures.LSP.index("l_hip")] += (0.2, -0.1)  # image: right is the person's left, up is less
+        moved[:, measures.LSP.index("r_hip")] += (-0.2, -0.1)
+        moved[:, measures.LSP.index("r_knee")] += (5.0, 0.0)  # another place
+        angle = np.radians([0, 50, 200])
+        turn = np.moveaxis(np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]]), 2, 0)
+        truth, moved = (np.einsum("nab,njb->nja", turn, points) for points in (truth, moved))
+        labelled = np.ones(truth.shape[:2], bool)
+        found = measures.displacements(moved, truth, labelled, np.full(3, 2.0))
+        for name in ("l_hip", "r_hip"):
+            np.testing.assert_allclose(found[measures.LSP.index(name)], (0.05, 0.1), atol=1e-12)
+        np.testing.assert_allclose(found[measures.LSP.index("l_knee")], 0, atol=1e-12)
+        self.assertTrue(np.isnan(found[measures.LSP.index("r_knee")]).all())
+
+
 class OfBodies(unittest.TestCase):
     heights = np.linspace(-1, 0.7, 35)
 
