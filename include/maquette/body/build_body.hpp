@@ -13,6 +13,8 @@
 #include <vector>
 
 #include "maquette/body/body_model.hpp"
+#include "maquette/body/joints.hpp"
+#include "maquette/body/skeleton.hpp"
 #include "maquette/core/result.hpp"
 #include "maquette/core/sentence.hpp"
 
@@ -171,10 +173,10 @@ template <class T>
   return out;
 }
 
-/// What one MPII joint takes of SMPL's posed joints [24] (sum 1), where people mark it in
-/// photographs and the shipped networks therefore look for it: a hip an eighth of the hips'
-/// distance further out and 0.06 of the trunk further up than SMPL's, a shoulder 0.07 of the trunk
-/// up, knee and ankle 0.04 of the bone above, pelvis between the hips, thorax between the
+/// What one MPII joint, but for the head's top, takes of SMPL's posed joints [24] (sum 1), where
+/// people mark it in photographs and the shipped networks therefore look for it: a hip an eighth of
+/// the hips' distance further out and 0.06 of the trunk further up than SMPL's, a shoulder 0.07 of
+/// the trunk up, knee and ankle 0.04 of the bone above, pelvis between the hips, thorax between the
 /// shoulders, upper neck SMPL's head (weights/recipes/build_body.py).
 [[nodiscard, gnu::cold]] inline std::array<double, smpl24::count> marked_joint(int joint) {
   std::array<double, smpl24::count> share{};
@@ -187,13 +189,11 @@ template <class T>
     add(a, 1 - share_of_b);
     add(b, share_of_b);
   };
+  const int own = joint_map<mpii16, smpl24>[static_cast<std::size_t>(joint)];
   switch (joint) {
     case mpii16::r_hip:
-      between(smpl24::r_hip, smpl24::l_hip, -0.125);
-      raise(0.06);
-      break;
     case mpii16::l_hip:
-      between(smpl24::l_hip, smpl24::r_hip, -0.125);
+      between(own, mirror_joint<smpl24>[static_cast<std::size_t>(own)], -0.125);
       raise(0.06);
       break;
     case mpii16::pelvis:
@@ -201,23 +201,14 @@ template <class T>
       raise(0.06);
       break;
     case mpii16::r_knee:
-      between(smpl24::r_knee, smpl24::r_hip, 0.04);
-      break;
     case mpii16::l_knee:
-      between(smpl24::l_knee, smpl24::l_hip, 0.04);
-      break;
     case mpii16::r_ankle:
-      between(smpl24::r_ankle, smpl24::r_knee, 0.04);
-      break;
     case mpii16::l_ankle:
-      between(smpl24::l_ankle, smpl24::l_knee, 0.04);
+      between(own, smpl_parents[static_cast<std::size_t>(own)], 0.04);
       break;
     case mpii16::r_shoulder:
-      add(smpl24::r_shoulder, 1);
-      raise(0.07);
-      break;
     case mpii16::l_shoulder:
-      add(smpl24::l_shoulder, 1);
+      add(own, 1);
       raise(0.07);
       break;
     case mpii16::thorax:
@@ -228,7 +219,7 @@ template <class T>
       add(smpl24::head, 1);
       break;
     default:
-      add(joint_map<mpii16, smpl24>[static_cast<std::size_t>(joint)], 1);
+      add(own, 1);
   }
   return share;
 }
