@@ -6,7 +6,7 @@ from pathlib import Path
 NETWORKS = ("compact", "one-module", "paper")
 PEERS = ("onnxruntime", "openvino", "ncnn", "mnn", "torch")
 BODIES = ("smpl", "silhouette")
-PAGE = Path(__file__).resolve().parents[2] / "docs" / "peers.md"
+PAGE = Path(__file__).resolve().parents[2] / "docs" / "performance.md"
 
 
 class OneSentence(argparse.ArgumentParser):
@@ -39,8 +39,8 @@ def thread_counts(text):
 def parse(words=None):
     parser = OneSentence(prog="bench/peers/run.sh", allow_abbrev=False, description=(
         "Measures the library beside CPU inference engines, SMPL in PyTorch and in Eigen, and Mesa's rasterizer: in "
-        "turns, on pinned cores, after their outputs agreed. A whole run writes docs/peers.md and its picture; a part "
-        "of one only prints."))
+        "turns, on pinned cores, after their outputs agreed. A whole run writes its section of docs/performance.md and "
+        "a picture; a part of one only prints."))
     parser.add_argument("--networks", type=some_of(NETWORKS), default=NETWORKS, metavar="A,B",
                         help=f"of {','.join(NETWORKS)}; '' for none")
     parser.add_argument("--peers", type=some_of(PEERS), default=PEERS, metavar="A,B", help=f"of {','.join(PEERS)}")
@@ -56,7 +56,7 @@ def parse(words=None):
     parser.add_argument("--avx2", action="store_true",
                         help="time all of them held to AVX2 as well, in a table of their own")
     parser.add_argument("--quick", action="store_true", help="few rounds; writes no page")
-    parser.add_argument("--out", type=Path, metavar="FILE.md", help="write the page there, whatever was measured")
+    parser.add_argument("--out", type=Path, metavar="FILE.md", help="write the section there, whatever was measured")
     chosen = parser.parse_args(words)
     cores = os.cpu_count()
     if max(chosen.threads) > cores:

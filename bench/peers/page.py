@@ -1,4 +1,4 @@
-"""The page of a run, docs/peers.md, and its picture."""
+"""What a run adds to docs/performance.md: its section and its picture."""
 import os
 import subprocess
 from pathlib import Path
@@ -7,6 +7,7 @@ from prepare import NETWORKS
 
 NAMES = {"maquette": "maquette", "onnxruntime": "ONNX Runtime", "openvino": "OpenVINO", "ncnn": "ncnn", "mnn": "MNN",
          "torch": "PyTorch"}
+BEGIN, END = "<!-- peers -->", "<!-- end of peers -->"
 COLOURS = {"onnxruntime": "#4c72b0", "openvino": "#8172b3", "ncnn": "#55a868", "mnn": "#dd8452", "torch": "#c44e52"}
 
 
@@ -57,7 +58,7 @@ def network_table(networks, name, threads, bf16):
 
 
 def networks_text(networks, chosen, bf16):
-    return "\n\n".join(f"### {NETWORKS[name].title[0].upper()}{NETWORKS[name].title[1:]}\n"
+    return "\n\n".join(f"#### {NETWORKS[name].title[0].upper()}{NETWORKS[name].title[1:]}\n"
                        + network_table(networks, name, chosen.threads, bf16) for name in chosen.networks)
 
 
@@ -69,7 +70,7 @@ def body_table(comparison):
 
 
 def text_of(results, chosen):
-    text = f"""# Beside other engines
+    text = f"""## Beside other engines
 
 Made by `bench/peers/run.sh` on: {machine()}.
 
@@ -87,7 +88,7 @@ of waiting and with a brief one (GOMP_SPINCOUNT=2000), and keep the faster.
 """
     if chosen.networks:
         text += f"""
-## Human2D, float32
+### Human2D, float32
 Batch 1, picture 3 x 256 x 256. The shipped weights, or weights from a fixed seed. The errors are those of the last
 stack's heat maps or silhouette, whichever is worse, against PyTorch in float64: the root mean square relative to that
 of the truth, and the largest as a share of the largest value. An engine is timed only if the former is below 5e-3.
@@ -96,7 +97,7 @@ of the truth, and the largest as a share of the largest value. An engine is time
 """
     if chosen.networks and chosen.bf16:
         text += f"""
-## Human2D, bfloat16
+### Human2D, bfloat16
 The same, with every engine allowed to compute in bfloat16 (error below 1e-1). Ours multiplies everything but the heads so
 (`arithmetic::bfloat16`).
 
@@ -104,7 +105,7 @@ The same, with every engine allowed to compute in bfloat16 (error below 1e-1). O
 """
     if chosen.networks and chosen.avx2:
         text += f"""
-## Human2D, float32, held to AVX2
+### Human2D, float32, held to AVX2
 For processors without AVX-512 (`bench/peers/run.sh --avx2`): ours built for AVX2 and FMA (-march=haswell); OpenVINO by
 ONEDNN_MAX_CPU_ISA and OV_CPU_MAX_ISA, where no kernel that it then names is one of AVX-512; MNN as it is; PyTorch by
 ONEDNN_MAX_CPU_ISA, ATEN_CPU_CAPABILITY and TORCHINDUCTOR_CPP_MARCH. ONNX Runtime and ncnn have no such setting and
@@ -113,7 +114,7 @@ choose their kernels by the processor, so that they are left out.
 {networks_text(results.avx2, chosen, False)}
 """
     for comparison in results.bodies:
-        text += f"\n## {comparison.title[0].upper()}{comparison.title[1:]}\n{body_table(comparison)}\n"
+        text += f"\n### {comparison.title[0].upper()}{comparison.title[1:]}\n{body_table(comparison)}\n"
     return text
 
 
@@ -147,11 +148,15 @@ def picture(results, chosen, path):
 
 
 def write(text, results, chosen):
-    """The page and, where networks were measured, its picture in images/ beside it."""
+    """The section, in place of the one between the marks or as a page of its own, and the picture of the networks in
+    images/ beside it."""
     path = Path(chosen.out)
     if chosen.networks and chosen.peers:
-        image = path.parent / "images" / f"{path.stem}.png"
+        image = path.parent / "images" / "peers.png"
         image.parent.mkdir(exist_ok=True)
         picture(results, chosen, image)
         text += f"\n![the peers' times as multiples of ours](images/{image.name})\n"
-    path.write_text(text)
+    page = path.read_text() if path.exists() else ""
+    before, begin, rest = page.partition(BEGIN)
+    _, end, after = rest.partition(END)
+    path.write_text(f"{before}{BEGIN}\n{text}{END}{after}" if begin and end else text)

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Measures the library beside other engines and writes docs/peers.md: see bench/peers/run.sh --help.
-# A whole run takes about a quarter of an hour on two idle cores; the first one also downloads some gigabytes of wheels.
+# Measures the library beside other engines and writes its section of docs/performance.md: see --help.
+# A whole run takes half an hour to an hour on two idle cores; the first one also downloads some gigabytes of wheels.
 set -euo pipefail
 here=$(cd "$(dirname "$0")" && pwd)
 root=$(cd "$here/../.." && pwd)
