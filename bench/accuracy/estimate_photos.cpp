@@ -37,6 +37,7 @@ struct settings {
   unsigned threads = 0;
   bool keep_network_pose = false;
   bool look_once = false;
+  bool upright_only = false;
   bool quarter_cell = false;
   bool bfloat16 = false;
   bool int8 = false;
@@ -135,6 +136,7 @@ int run(const settings& chosen) {
                                    .focal = listed.focal,
                                    .distance = listed.distance,
                                    .flip_average = !chosen.look_once,
+                                   .look_turned = !chosen.upright_only,
                                    .decoding = chosen.quarter_cell ? joint_decoding::quarter_cell
                                                                    : joint_decoding::soft_argmax,
                                    .refine = !chosen.keep_network_pose};
@@ -192,6 +194,8 @@ int main(int count, char** arguments) {
   program.add_option("--threads", chosen.threads, "threads to use; default: all processors");
   program.add_flag("--no-refine", chosen.keep_network_pose, "keep the networks' pose");
   program.add_flag("--no-flip", chosen.look_once, "do not look at the mirrored photo as well");
+  program.add_flag("--upright-only", chosen.upright_only,
+                   "do not look at the turned photo where it is not clearly seen");
   program.add_flag("--quarter-cell", chosen.quarter_cell, "read joints to a quarter of a cell");
   CLI::Option* const bfloat16 =
       program.add_flag("--bfloat16", chosen.bfloat16, "Human2D's 1x1 products in bfloat16");

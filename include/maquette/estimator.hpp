@@ -29,6 +29,7 @@
 #include "maquette/estimator/mirror.hpp"
 #include "maquette/estimator/placing.hpp"
 #include "maquette/estimator/pose_numbers.hpp"
+#include "maquette/estimator/turn.hpp"
 #include "maquette/estimator/weights.hpp"
 #include "maquette/fit/joint_moments.hpp"
 #include "maquette/fit/refine.hpp"
@@ -186,9 +187,11 @@ class basic_estimator {
       reading.crop = crop_around(*options.box);
     }
     if (options.box || options.flip_average) {
-      look_both_ways(photo, options, here, workspace);
+      look_both_ways(photo, options, here, workspace, reading);
       keep_person(reading, workspace.components);
     }
+    if (options.look_turned && (options.box || reading.score >= options.least_score))
+      look_turned(photo, options, here, workspace);
     out.milliseconds.human2d = reading.milliseconds;
     out.milliseconds.find = std::max(0.0, watch.lap() - reading.milliseconds);
     const std::optional<image_box> seen = person_box(reading, width, height);
@@ -411,31 +414,32 @@ class basic_estimator {
   template <class Network>
   MAQUETTE_NOINLINE void look(const Network& network, const picture_view& photo,
                               const crop_box& crop, const estimate_options& options,
-                              const context<B>& here, workspace_type& memory,
-                              crop_reading& reading) const {
+                              const context<B>& here, workspace_type& memory, crop_reading& reading,
+                              int quarters = 0) const {
     detail::stopwatch watch;
-    crop_to_input(photo, crop, Network::input_size, memory.crop,
-                  std::span(memory.picture).first(Network::picture_type::size));
+    const std::span<float> picture = std::span(memory.picture).first(Network::picture_type::size);
+    crop_to_input(photo, crop, Network::input_size, memory.crop, picture);
+    for (int i = 0; i < quarters; ++i) turn_quarter(picture, Network::input_size, 3);
     network(here, typename Network::picture_type(memory.picture.data()),
             view<float, typename Network::heatmaps_shape>(memory.heatmaps.data()),
             view<float, typename Network::silhouette_shape>(memory.logits.data()));
     reading.crop = crop;
     reading.coarse = Network::input_size < Human2D::input_size;
     memory.seen = crop;
-    if (reading.coarse) memory.seen.reset();
-    read<Network>(options, memory, reading);
+    if (reading.coarse || quarters != 0) memory.seen.reset();
+    read<Network>(options, memory, reading, quarters);
     reading.milliseconds = watch.lap();
   }
 
-  /// Human2D on the reading's crop, which may be what it saw last, and on its mirror image where
-  /// that is wanted.
-  void look_both_ways(const picture_view& photo, const estimate_options& options,
-                      const context<B>& here, workspace_type& memory) const {
-    crop_reading& reading = memory.reading;
+  /// Human2D on the reading's crop, which may be what it saw last, turned by so many quarters, and
+  /// on its mirror image where that is wanted.
+  MAQUETTE_NOINLINE void look_both_ways(const picture_view& photo, const estimate_options& options,
+                                        const context<B>& here, workspace_type& memory,
+                                        crop_reading& reading, int quarters = 0) const {
     const Human2D& network = networks_.sight.network();
     double spent = 0;
-    if (memory.seen != reading.crop || !options.flip_average) {
-      look(network, photo, reading.crop, options, here, memory, reading);
+    if (quarters != 0 || memory.seen != reading.crop || !options.flip_average) {
+      look(network, photo, reading.crop, options, here, memory, reading, quarters);
       spent = reading.milliseconds;
     }
     if (!options.flip_average) return;
@@ -449,14 +453,36 @@ class basic_estimator {
     network(here, typename Human2D::picture_type(memory.picture.data()), other, other_logits);
     average_mirrored(heatmaps, other.as_const());
     average_mirrored(logits, other_logits.as_const());
-    read<Human2D>(options, memory, reading);
+    read<Human2D>(options, memory, reading, quarters);
     reading.milliseconds = spent + watch.lap();
   }
 
-  /// What the last maps of a network say.
+  /// Looks at the reading's crop turned as well, where the look at it as it is was not sure, and
+  /// keeps what was far better seen so. Glances say which of the quarters it may be.
+  void look_turned(const picture_view& photo, const estimate_options& options,
+                   const context<B>& here, workspace_type& memory) const {
+    crop_reading& reading = memory.reading;
+    crop_reading& turned = memory.other_reading;
+    if (reading.score >= upright_is_sure) return;
+    int best = 0;
+    float most = 0;
+    for (int quarters = 0; quarters < 4; ++quarters) {
+      look(glancing_, photo, reading.crop, options, here, memory, turned, quarters);
+      if (turned.score > most) best = quarters;
+      most = std::max(most, turned.score);
+    }
+    if (best == 0) return;
+    turned.crop = reading.crop;
+    look_both_ways(photo, options, here, memory, turned, best);
+    if (turned.score < worth_turning * reading.score) return;
+    std::swap(reading, turned);
+    keep_person(reading, memory.components);
+  }
+
+  /// What the last maps of a network say, of a crop that was turned by so many quarters before.
   template <class Network>
   MAQUETTE_NOINLINE static void read(const estimate_options& options, workspace_type& memory,
-                                     crop_reading& reading) {
+                                     crop_reading& reading, int quarters) {
     const view<const float, typename Network::heatmaps_shape> heatmaps(memory.heatmaps.data());
     decode_heatmaps(heatmaps, reading.joints, options.decoding);
     separate_sides(heatmaps, reading.joints, options.decoding);
@@ -464,6 +490,8 @@ class basic_estimator {
     const view<const float, typename Network::silhouette_shape> logits(memory.logits.data());
     decode_silhouette(logits, std::span(reading.body).first(std::size_t{size} * size));
     if constexpr (size < crop_reading::size) detail::enlarge<size>(reading.body);
+    if (quarters != 0)
+      for (int i = quarters; i < 4; ++i) turn_quarter(reading);
     discard_nonsense(reading);
     reading.score = person_score(reading);
   }

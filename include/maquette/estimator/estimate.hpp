@@ -41,6 +41,9 @@ struct estimate_options {
   /// Whether Human2D also looks at the mirrored crop, and the mean of both is taken; twice the
   /// work.
   bool flip_average = true;
+  /// Whether a person who is not clearly seen (`upright_is_sure`) is also looked at turned by
+  /// quarters, as one is who lies or is upside down.
+  bool look_turned = true;
   /// How a joint's place is read from its heat map.
   joint_decoding decoding = joint_decoding::soft_argmax;
   /// Whether the pose is brought onto the joints seen after the networks; see `refine_pose`.
