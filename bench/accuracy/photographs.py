@@ -66,9 +66,10 @@ def section(lab, data):
         return ""
     leeds = collections_of_photos.validation(collections_of_photos.leeds, data)
     found, found_once = lab.estimates("lspet", leeds), lab.estimates("lspet-once", leeds, options=["--no-flip"])
+    found_upright = lab.estimates("lspet-upright-only", leeds, options=["--upright-only"])
     searched = lab.estimates("lspet-searched", leeds, with_box=False)
     pck, upright, beside = leeds_figures(leeds, found)
-    pck_once = leeds_figures(leeds, found_once)[0]
+    pck_once, pck_upright = leeds_figures(leeds, found_once)[0], leeds_figures(leeds, found_upright)[0]
     clothed = collections_of_photos.validation(collections_of_photos.clothed, data)
     dressed = lab.estimates("ccp", clothed, masks=True)
     dressed_searched = lab.estimates("ccp-searched", clothed, with_box=False)
@@ -86,10 +87,11 @@ def section(lab, data):
 The last tenth of Leeds Sports Pose Extended ({len(leeds)} photographs whose torso is labelled, {upright} of them
 upright: the neck within 45 degrees of straight above the hips) and of Clothing Co-Parsing ({len(clothed)}). The box is
 given: around the labelled joints, an eighth larger, or around the mask. LSP's neck is compared with the middle of
-MPII's thorax and upper neck. Leeds' labels are crowd-sourced and its poses gymnastics and parkour.
+MPII's thorax and upper neck. Leeds' labels are crowd-sourced and its poses gymnastics and parkour. "Not turned": without
+the looks at the turned photograph at those who are not clearly seen (`look_turned`).
 
-{table(["joint", "upright", "other", "upright, without the mirror"],
-       [[name, f"{pck[0, k]:.3f}", f"{pck[1, k]:.3f}", f"{pck_once[0, k]:.3f}"]
+{table(["joint", "upright", "other", "upright, without the mirror", "upright, not turned", "other, not turned"],
+       [[name, *(f"{figures[k]:.3f}" for figures in (*pck, pck_once[0], *pck_upright))]
         for k, name in enumerate((*measures.LSP, "all"))])}
 
 Where the joints of the upright are found beside their labels, in hundredths of the torso's diagonal (medians of those at
