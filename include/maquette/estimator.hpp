@@ -32,6 +32,7 @@
 #include "maquette/estimator/turn.hpp"
 #include "maquette/estimator/weights.hpp"
 #include "maquette/fit/joint_moments.hpp"
+#include "maquette/fit/pose_precision.hpp"
 #include "maquette/fit/refine.hpp"
 #include "maquette/fit/stature.hpp"
 #include "maquette/io/body_npz.hpp"
@@ -393,7 +394,7 @@ class basic_estimator {
     if (!options.refine) return;
     refine_pose(moments_, used_shape(out), out.view, out.joints,
                 out.crop.side / Human2D::input_size, out.theta, out.translation, workspace.fit,
-                options.fit);
+                options.fit, pose_precision(networks_.precision));
     pose_body(workspace, out);
   }
 

@@ -175,7 +175,7 @@ TEST_CASE("a known distance makes the body as large as it looks from there") {
 TEST_CASE("refinement brings the joints closer to those seen and can be left out") {
   const image photo = pattern(90, 120);
   const image_box box{20, 10, 70, 110};
-  const refine_options trusting{.sigma = 30, .least_confidence = 0, .anchor = 5};
+  const refine_options trusting{.sigma = 30, .least_confidence = 0, .anchor = 1};
   const result<estimate> kept = credulous()(photo, {.box = box, .refine = false});
   const result<estimate> refined = credulous()(photo, {.box = box, .fit = trusting});
   REQUIRE(kept);

@@ -78,6 +78,23 @@ std::vector<float> images_of(std::span<const float> beta, std::span<const float>
   return seen;
 }
 
+/// A random symmetric positive definite precision [72, 72] of about 1 / (0.2 rad)^2.
+std::vector<double> dense_precision(std::mt19937& random) {
+  std::normal_distribution<double> normal;
+  Eigen::MatrixXd half(72, 90);
+  for (double& value : half.reshaped()) value = normal(random);
+  const Eigen::MatrixXd precision = half * half.transpose() * (25.0 / 90);
+  const Eigen::MatrixXd symmetric = (precision + precision.transpose()) / 2;
+  return {symmetric.data(), symmetric.data() + symmetric.size()};
+}
+
+std::array<double, fit_unknowns> random_steps(std::mt19937& random, double deviation) {
+  std::normal_distribution<double> normal(0, deviation);
+  std::array<double, fit_unknowns> steps{};
+  for (double& value : steps) value = normal(random);
+  return steps;
+}
+
 double mean_distance(std::span<const float> a, std::span<const float> b) {
   double sum = 0;
   for (std::size_t m = 0; m < 16; ++m)
@@ -192,25 +209,117 @@ TEST_CASE("the logarithm's Jacobian agrees with differences") {
 TEST_CASE("the equations' gradient is the anchor's and the limits' derivative") {
   std::mt19937 random(3);
   const detail::fit_state start{rotations_of(random_pose(random, 0.4F)), {0.1, 0.2, 30}};
-  std::array<double, fit_unknowns> away{};
-  std::normal_distribution<double> normal(0, 0.5);
-  for (double& value : away) value = normal(random);
+  const detail::fit_state state = detail::moved_by(start, random_steps(random, 0.5));
+  const std::vector<double> dense = dense_precision(random);
+  for (const pose_precision precision :
+       {pose_precision(typical_pose_precision), pose_precision(dense)}) {
+    const auto cost = [&](const detail::fit_state& at, fit_equations& equations) {
+      equations.clear();
+      return detail::add_anchor(start, at, precision, {}, equations) +
+             detail::add_limits(at, {}, equations);
+    };
+    fit_equations equations;
+    fit_equations unused;
+    REQUIRE(cost(state, equations) > 0);
+    for (std::size_t i = 0; i < fit_unknowns; ++i) {
+      std::array<double, fit_unknowns> step{};
+      step[i] = 1e-6;
+      const double high = cost(detail::moved_by(state, step), unused);
+      step[i] = -1e-6;
+      const double low = cost(detail::moved_by(state, step), unused);
+      const double expected = (high - low) / 4e-6;
+      CHECK(std::abs(equations.gradient[i] - expected) < 1e-4 * (100 + std::abs(expected)));
+    }
+  }
+}
+
+TEST_CASE("the anchor's equations are J^T P J and J^T P e of differences, by Eigen") {
+  std::mt19937 random(7);
+  const detail::fit_state start{rotations_of(random_pose(random, 0.4F)), {0.1, 0.2, 30}};
+  std::array<double, fit_unknowns> away = random_steps(random, 0.5);
+  away[fit_translation + 2] = 0;
   const detail::fit_state state = detail::moved_by(start, away);
-  const auto cost = [&](const detail::fit_state& at, fit_equations& equations) {
-    equations.clear();
-    return detail::add_anchor(start, at, {}, equations) + detail::add_limits(at, {}, equations);
+  const auto error_of = [&](const detail::fit_state& at) {
+    Eigen::VectorXd e(72);
+    for (std::size_t j = 0; j < 24; ++j) {
+      const vec3<double> turned = axis_angle(transpose(start.rotations[j]) * at.rotations[j]);
+      for (std::size_t k = 0; k < 3; ++k) e[static_cast<Eigen::Index>(3 * j + k)] = turned[k];
+    }
+    return e;
   };
-  fit_equations equations;
-  fit_equations unused;
-  REQUIRE(cost(state, equations) > 0);
-  for (std::size_t i = 0; i < fit_unknowns; ++i) {
+  Eigen::MatrixXd jacobian(72, 72);
+  for (std::size_t i = 0; i < 72; ++i) {
     std::array<double, fit_unknowns> step{};
-    step[i] = 1e-6;
-    const double high = cost(detail::moved_by(state, step), unused);
-    step[i] = -1e-6;
-    const double low = cost(detail::moved_by(state, step), unused);
-    const double expected = (high - low) / 4e-6;
-    CHECK(std::abs(equations.gradient[i] - expected) < 1e-4 * (100 + std::abs(expected)));
+    step[i] = 1e-5;
+    const Eigen::VectorXd high = error_of(detail::moved_by(state, step));
+    step[i] = -1e-5;
+    jacobian.col(static_cast<Eigen::Index>(i)) =
+        (high - error_of(detail::moved_by(state, step))) / 2e-5;
+  }
+  const std::vector<double> dense = dense_precision(random);
+  const Eigen::MatrixXd weight =
+      2.5 * 2.5 * Eigen::Map<const Eigen::MatrixXd>(dense.data(), 72, 72);
+  const Eigen::MatrixXd hessian = jacobian.transpose() * weight * jacobian;
+  const Eigen::VectorXd gradient = jacobian.transpose() * weight * error_of(state);
+
+  fit_equations equations;
+  const double cost = detail::add_anchor(start, state, pose_precision(dense),
+                                         {.anchor = 2.5, .depth_anchor = 0}, equations);
+  CHECK(cost == doctest::Approx(error_of(state).dot(weight * error_of(state))).epsilon(1e-12));
+  double worst = 0;
+  for (std::size_t i = 0; i < 72; ++i) {
+    const auto row = static_cast<Eigen::Index>(i);
+    worst = std::max(worst, std::abs(equations.gradient[i] - gradient[row]) / gradient.norm());
+    for (std::size_t k = i; k < 72; ++k)
+      worst = std::max(worst, std::abs(equations.matrix[i * fit_unknowns + k] -
+                                       hessian(row, static_cast<Eigen::Index>(k))) /
+                                  hessian.diagonal().maxCoeff());
+  }
+  CHECK(worst < 1e-8);
+}
+
+TEST_CASE("without a precision a fit is held by the joints' stiffness") {
+  std::mt19937 random(8);
+  const detail::fit_state start{rotations_of(random_pose(random, 0.4F)), {0, 0, 30}};
+  const detail::fit_state state = detail::moved_by(start, random_steps(random, 0.2));
+  fit_equations equations;
+  double expected = 0;
+  for (std::size_t j = 0; j < 24; ++j) {
+    const double sure =
+        20 * joint_stiffness[j] * geodesic_distance(start.rotations[j], state.rotations[j]);
+    expected += sure * sure;
+  }
+  CHECK(detail::add_anchor(start, state, typical_pose_precision, {.depth_anchor = 0}, equations) ==
+        doctest::Approx(expected).epsilon(1e-6));
+}
+
+TEST_CASE("a precision that is none leaves the pose finite") {
+  std::mt19937 random(9);
+  refine_workspace workspace(moments());
+  const std::vector<float> beta = random_shape(random);
+  const std::vector<float> start = random_pose(random, 0.3F);
+  const std::vector<float> seen = images_of(beta, random_pose(random, 0.3F), {}, {0, 0, 45});
+  const auto stays_finite = [&](const std::vector<double>& precision) {
+    std::vector<float> theta = start;
+    vec3<double> translation{0, 0, 45};
+    refine_pose(moments(), beta, {}, seen, 1, theta, translation, workspace, {},
+                pose_precision(precision));
+    return std::all_of(theta.begin(), theta.end(), [](float a) { return std::isfinite(a); }) &&
+           std::isfinite(translation.x) && std::isfinite(translation.y) &&
+           std::isfinite(translation.z);
+  };
+  constexpr std::size_t count = 72 * 72;
+  constexpr double infinite = std::numeric_limits<double>::infinity();
+  constexpr double nan = std::numeric_limits<double>::quiet_NaN();
+  for (const double value : {0.0, 1.0, -1.0, 1e300, -1e300, 1e-300, infinite, -infinite, nan}) {
+    CAPTURE(value);
+    CHECK(stays_finite(std::vector<double>(count, value)));  // of rank 1 at most
+    std::vector<double> diagonal(count);
+    for (std::size_t i = 0; i < 72; ++i) diagonal[73 * i] = value;
+    CHECK(stays_finite(diagonal));
+    std::vector<double> one_bad = dense_precision(random);
+    one_bad[5 * 72 + 9] = one_bad[9 * 72 + 5] = value;
+    CHECK(stays_finite(one_bad));
   }
 }
 
@@ -234,7 +343,7 @@ TEST_CASE("a disturbed pose comes back to the joints seen") {
     vec3<double> translation = place + vec3<double>{0.03, 0.02, 0.5};
     const double before = mean_distance(images_of(beta, theta, view, translation), seen);
     const refine_summary done = refine_pose(moments(), beta, view, seen, 1, theta, translation,
-                                            workspace, {.sigma = 100, .anchor = 3});
+                                            workspace, {.sigma = 100, .anchor = 0.6});
     const double after = mean_distance(images_of(beta, theta, view, translation), seen);
     CHECK(done.cost_after < done.cost_before);
     CHECK(before > 5 * after);

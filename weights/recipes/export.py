@@ -3,9 +3,10 @@
     python weights/recipes/export.py --human2d runs/human2d-256 --pose-prior runs/pose_prior \\
         --shape-prior runs/shape_prior --validation POOL --calibration POOL --out weights/maquette.safetensors
 
-Matrices and kernels are stored as float16, everything else as float32. The file is written only if
-the networks, read back from it, give the outputs that it promises, and those of the trained float32 weights within 1 % of
-their range.
+Matrices and kernels are stored as float16, everything else as float32. How far off PosePrior is, which holds the fit to its
+pose, is measured on training poses (`pose_error.py`); the confidence is calibrated on unseen pictures. The file is written
+only if the networks, read back from it, give the outputs that it promises, and those of the trained float32 weights within
+1 % of their range.
 """
 import argparse
 import json
@@ -18,6 +19,7 @@ from safetensors.torch import save_file
 
 from networks import Human2D, PosePrior, ShapePrior
 from picture_pool import PicturePool, batch_of
+from pose_error import pose_errors, precision_of
 from posed_bodies import exact
 from training import read_checkpoint
 
@@ -132,6 +134,8 @@ def self_test_inputs(pool):
 def main():
     parser = argparse.ArgumentParser(description=__doc__,
                                      formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--data", default=str(REPOSITORY.parent / "shared" / "data"))
+    parser.add_argument("--body", default=str(REPOSITORY / "weights" / "body.npz"))
     parser.add_argument("--human2d", default=str(HERE / "runs" / "human2d-256"))
     parser.add_argument("--pose-prior", default=str(HERE / "runs" / "pose_prior"))
     parser.add_argument("--shape-prior", default=str(HERE / "runs" / "shape_prior"))
@@ -154,11 +158,12 @@ def main():
                     torch.float16 if half else torch.float32).contiguous()
     architecture = states[0]["architecture"]
     inputs = self_test_inputs(PicturePool(arguments.validation))
-    expected = self_test(networks_from(tensors, architecture), inputs)
+    exported = networks_from(tensors, architecture)
+    expected = self_test(exported, inputs)
     full = {f"{prefix}.{name}": value for prefix, state in zip(PREFIXES, states)
             for name, value in state["averaged"].items() if not name.endswith("num_batches_tracked")}
-    check_precision(networks_from(tensors, architecture), networks_from(full, architecture),
-                    PicturePool(arguments.validation))
+    check_precision(exported, networks_from(full, architecture), PicturePool(arguments.validation))
+    precision = precision_of(pose_errors(exported["pose_prior"], arguments.data, arguments.body))
     metadata = dict(
         format="maquette-1",
         human2d=json.dumps({k: int(v) for k, v in architecture.items()}),
@@ -174,6 +179,7 @@ def main():
     out = Path(arguments.out)
     partial = out.with_suffix(".partial")
     content = {**tensors, **calibration(PicturePool(arguments.calibration)), **inputs,
+               "pose_error.precision": torch.from_numpy(precision),
                **{name: value.contiguous() for name, value in expected.items()}}
     try:
         save_file(content, partial, metadata=metadata)

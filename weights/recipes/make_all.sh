@@ -39,5 +39,5 @@ pools=(--pool "$pool/train" "$pool/far" --validation "$pool/validation")
 for part in train validation calibration; do "$python" "$here/observe.py" --pool "$pool/$part"; done
 "$python" "$here/train_pose_prior.py" --data "$data" --observed "$pool/train" --validation "$pool/validation"
 "$python" "$here/train_shape_prior.py" --pool "$pool/train" --validation "$pool/validation" --minutes 25
-"$python" "$here/export.py" --validation "$pool/validation" --calibration "$pool/calibration"
+"$python" "$here/export.py" --data "$data" --validation "$pool/validation" --calibration "$pool/calibration"
 "$root/bench/accuracy/run.sh" --data "$data" --pool "$pool/validation"

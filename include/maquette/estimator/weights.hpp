@@ -16,6 +16,7 @@
 #include "maquette/core/sentence.hpp"
 #include "maquette/core/workspace.hpp"
 #include "maquette/estimator/calibration.hpp"
+#include "maquette/estimator/pose_error.hpp"
 #include "maquette/io/json.hpp"
 #include "maquette/io/safetensors.hpp"
 #include "maquette/model/human2d.hpp"
@@ -32,6 +33,8 @@ struct networks {
   nn::bound<pose_prior<>> pose;
   nn::bound<shape_prior<>> shape;
   joint_calibration calibration;
+  /// [72, 72]: what holds a fit to PosePrior's pose, see `pose_precision`.
+  std::vector<double> precision;
   /// What the file says of what the weights may be used for; empty if nothing.
   std::string licence;
 
@@ -223,7 +226,7 @@ template <class Human2D>
 }
 
 /// Binds the three networks of an open weights file: `human2d.*`, `pose_prior.*`, `shape_prior.*`,
-/// and reads its calibration, if it has one.
+/// and reads its calibration and the precision of PosePrior's error, if it has them.
 ///
 /// Checks the metadata (format, architecture, input, preprocessing, joint order), binds, and with
 /// `with_self_test` runs the file's self-test. The file is not needed afterwards. Errors: mismatch,
@@ -246,8 +249,12 @@ template <class Human2D>
   if (!shape) return named(shape.error());
   const result<joint_calibration> calibration = load_calibration(tensors, file.origin());
   if (!calibration) return calibration.error();
-  networks<Human2D> nets{std::move(*sight), std::move(*pose), std::move(*shape), *calibration,
-                         std::string(detail::metadata_value(file, "licence"))};
+  result<std::vector<double>> precision = load_pose_precision(tensors, file.origin());
+  if (!precision) return precision.error();
+  networks<Human2D> nets{
+      std::move(*sight),     std::move(*pose),
+      std::move(*shape),     *calibration,
+      std::move(*precision), std::string(detail::metadata_value(file, "licence"))};
   if (with_self_test)
     if (result<void> agrees = self_test(nets, file, tensors, threads); !agrees)
       return agrees.error();

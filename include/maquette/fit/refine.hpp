@@ -14,16 +14,18 @@
 #include "maquette/core/assert.hpp"
 #include "maquette/fit/cholesky.hpp"
 #include "maquette/fit/joint_moments.hpp"
+#include "maquette/fit/pose_precision.hpp"
 #include "maquette/fit/reprojection.hpp"
 #include "maquette/render/camera.hpp"
 
 namespace maquette {
 
-/// How `refine_pose` weighs its terms. Pixels are those of a crop of 256.
+/// How `refine_pose` weighs its terms. Pixels are those of a crop of 256. The anchor and the scale
+/// were chosen on pictures of held-out people whose joints were the true ones, or those seen.
 struct refine_options {
   double sigma = 10;              ///< robust scale of a joint's error, pixels
   double least_confidence = 0.2;  ///< joints seen with less do not count
-  double anchor = 20;             ///< pixels that one radian from the start costs, at stiffness 1
+  double anchor = 4;              ///< pixels that a standard deviation of the start's error costs
   double depth_anchor = 200;      ///< pixels that doubling the distance costs
   double limit = 100;             ///< pixels that one radian of a limb bent backwards costs
   int most_iterations = 15;
@@ -36,11 +38,6 @@ struct refine_summary {
   double cost_after = 0;
   int iterations = 0;
 };
-
-/// How much harder than a limb's the joints are held to their start, in SMPL's order: a picture
-/// says little of how the trunk's joints share a bend, and nothing of the feet's and hands'.
-inline constexpr std::array<double, smpl24::count> joint_stiffness{
-    0.5, 1, 1, 3, 1, 1, 3, 3, 3, 3, 10, 10, 2, 3, 3, 3, 1, 1, 1, 1, 5, 5, 10, 10};
 
 /// The memory of a fit: one per thread, reused.
 struct refine_workspace {
@@ -87,18 +84,49 @@ struct fit_state {
   return std::span<const double>(a.m).subspan(3 * row, 3);
 }
 
-/// E_anchor = sum_j |anchor s_j log(R0_j^T R_j)|^2 + (depth_anchor (t_z - t0_z) / t0_z)^2.
+/// E_anchor = anchor^2 e^T P e + (depth_anchor (t_z - t0_z) / t0_z)^2, e_j = log(R0_j^T R_j), see
+/// `pose_precision`.
+///
+/// Adds its Gauss-Newton equations: anchor^2 J_a^T P_ab J_b for every two joints a <= b, and the
+/// gradient anchor^2 J_a^T (P e)_a, J_a the derivative of e_a by a turn of joint a.
 [[nodiscard, gnu::noinline]] inline double add_anchor(const fit_state& start,
                                                       const fit_state& state,
+                                                      pose_precision precision,
                                                       const refine_options& options,
                                                       fit_equations& equations) {
-  double cost = 0;
+  constexpr std::size_t size = pose_error_size;
+  std::array<double, size> moved;
+  std::array<mat3<double>, smpl24::count> jacobians;
   for (std::size_t j = 0; j < smpl24::count; ++j) {
-    const vec3<double> moved = axis_angle(transpose(start.rotations[j]) * state.rotations[j]);
-    const mat3<double> jacobian = log_jacobian(moved);
-    const double weight = options.anchor * options.anchor * joint_stiffness[j] * joint_stiffness[j];
-    cost += weight * dot(moved, moved);
-    for (std::size_t k = 0; k < 3; ++k) equations.add(row_of(jacobian, k), moved[k], weight, 3 * j);
+    const vec3<double> e = axis_angle(transpose(start.rotations[j]) * state.rotations[j]);
+    for (std::size_t k = 0; k < 3; ++k) moved[3 * j + k] = e[k];
+    jacobians[j] = log_jacobian(e);
+  }
+  const double weight = options.anchor * options.anchor;
+  std::array<double, size> pull{};  // anchor^2 P e, by rows of the symmetric P: sums side by side
+  for (std::size_t i = 0; i < size; ++i)
+    for (std::size_t k = 0; k < size; ++k) pull[k] += weight * moved[i] * precision[i * size + k];
+  double cost = 0;
+  for (std::size_t i = 0; i < size; ++i) cost += pull[i] * moved[i];
+  for (std::size_t a = 0; a < smpl24::count; ++a) {
+    const double* const rows = precision.data() + 3 * a * size;
+    for (std::size_t i = 0; i < 3; ++i) {
+      const mat3<double>& left = jacobians[a];
+      std::array<double, size> row;  // anchor^2 J_a^T P: from joint a on, for P is symmetric
+      for (std::size_t k = 3 * a; k < size; ++k)
+        row[k] = weight * (left(0, i) * rows[k] + left(1, i) * rows[size + k] +
+                           left(2, i) * rows[2 * size + k]);
+      double* const to = equations.matrix.data() + (3 * a + i) * fit_unknowns;
+      for (std::size_t b = a; b < smpl24::count; ++b) {
+        const mat3<double>& right = jacobians[b];
+        // Of block (a, a) this also writes what lies under the diagonal, which nobody reads.
+        for (std::size_t k = 0; k < 3; ++k)
+          to[3 * b + k] += row[3 * b] * right(0, k) + row[3 * b + 1] * right(1, k) +
+                           row[3 * b + 2] * right(2, k);
+      }
+      for (std::size_t k = 0; k < 3; ++k)
+        equations.gradient[3 * a + i] += left(k, i) * pull[3 * a + k];
+    }
   }
   const double scale = options.depth_anchor / start.translation.z;
   const double deeper = scale * (state.translation.z - start.translation.z);
@@ -155,13 +183,15 @@ inline constexpr std::array<hinge, 4> hinges{{{smpl24::l_knee, 0, 1},
 /// beta: shape, any length up to the model's. `joints_seen` [16, 3]: u, v in the camera's pixels,
 /// confidence; `pixel` of those pixels are one of a crop of 256. theta [24, 3]: axis-angle, and
 /// `translation`, metres in the camera's frame, are changed in place, and stay as they are where no
-/// joint counts, a number is not finite or the cost cannot be lowered. Allocates nothing. Source:
-/// Pavlakos et al. 2018, section 5.5 (one stage, anchored to the network's pose), with the E_J of
-/// Bogo et al. 2016.
+/// joint counts, a number is not finite or the cost cannot be lowered. `precision` [72, 72], in
+/// 1/radian^2, says how sure the pose given is, see `pose_precision`; it is read during the call
+/// only. Allocates nothing. Source: Pavlakos et al. 2018, section 5.5 (one stage, anchored to the
+/// network's pose), with the E_J of Bogo et al. 2016.
 inline refine_summary refine_pose(const joint_moments& body, std::span<const float> beta,
                                   const camera& view, std::span<const float> joints_seen,
                                   double pixel, std::span<float> theta, vec3<double>& translation,
-                                  refine_workspace& workspace, const refine_options& options = {}) {
+                                  refine_workspace& workspace, const refine_options& options = {},
+                                  pose_precision precision = typical_pose_precision) {
   MAQUETTE_ASSERT(theta.size() == 3 * smpl24::count, "a pose has 24 x 3 numbers");
   const joint_observations seen{joints_seen, pixel, options.least_confidence, options.sigma};
   bool any_seen = false;
@@ -177,7 +207,7 @@ inline refine_summary refine_pose(const joint_moments& body, std::span<const flo
     equations.clear();
     body.pose(workspace.shaped, state.rotations, workspace.posed);
     return add_reprojection(body, workspace.posed, view, state.translation, seen, equations) +
-           detail::add_anchor(start, state, options, equations) +
+           detail::add_anchor(start, state, precision, options, equations) +
            detail::add_limits(state, options, equations);
   };
 
