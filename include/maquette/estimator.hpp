@@ -191,8 +191,7 @@ class basic_estimator {
       look_both_ways(photo, options, here, workspace, reading);
       keep_person(reading, workspace.components);
     }
-    if (options.look_turned && (options.box || reading.score >= options.least_score))
-      look_turned(photo, options, here, workspace);
+    if (options.look_turned) look_turned(photo, options, here, workspace);
     out.milliseconds.human2d = reading.milliseconds;
     out.milliseconds.find = std::max(0.0, watch.lap() - reading.milliseconds);
     const std::optional<image_box> seen = person_box(reading, width, height);
@@ -458,13 +457,16 @@ class basic_estimator {
     reading.milliseconds = spent + watch.lap();
   }
 
-  /// Looks at the reading's crop turned as well, where the look at it as it is was not sure, and
-  /// keeps what was far better seen so. Glances say which of the quarters it may be.
+  /// Looks at the reading's crop turned as well, where the look at it as it is was not sure but saw
+  /// something, and keeps what was far better seen so. Glances say which of the quarters it may be.
   void look_turned(const picture_view& photo, const estimate_options& options,
                    const context<B>& here, workspace_type& memory) const {
     crop_reading& reading = memory.reading;
     crop_reading& turned = memory.other_reading;
-    if (reading.score >= upright_is_sure) return;
+    const bool found = options.box || reading.score >= options.least_score;
+    if (reading.score >= upright_is_sure ||
+        (!found && reading.score < perhaps_turned * options.least_score))
+      return;
     int best = 0;
     float most = 0;
     for (int quarters = 0; quarters < 4; ++quarters) {
@@ -476,6 +478,7 @@ class basic_estimator {
     turned.crop = reading.crop;
     look_both_ways(photo, options, here, memory, turned, best);
     if (turned.score < worth_turning * reading.score) return;
+    if (!found && turned.score < least_turned_score) return;
     std::swap(reading, turned);
     keep_person(reading, memory.components);
   }

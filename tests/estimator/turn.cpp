@@ -154,6 +154,9 @@ TEST_CASE("the shipped weights see a person in whatever way the photo is turned"
     REQUIRE(found);
     CHECK(median_error(found->joints, expected) < 0.15);
     CHECK(found->score >= unaided->score);
+    const result<estimate> searched = (*loaded)(photo);
+    REQUIRE(searched);
+    CHECK(median_error(searched->joints, expected) < 0.15);
     if (quarter == 2) CHECK(median_error(unaided->joints, expected) > 0.3);
   }
 }

@@ -17,6 +17,12 @@ inline constexpr float upright_is_sure = 0.4F;
 /// not upright.
 inline constexpr float worth_turning = 1.5F;
 
+/// Share of the score that somebody must have from which one is looked for turned where nobody was
+/// found upright.
+inline constexpr float perhaps_turned = 0.5F;
+/// Score that the turned look must have there: a picture without people gets three chances more.
+inline constexpr float least_turned_score = 0.35F;
+
 /// Turns a map [size, size, channels] a quarter counter-clockwise, in place: what is seen at the
 /// right moves to the top.
 inline void turn_quarter(std::span<float> map, std::size_t size, std::size_t channels) {
