@@ -457,15 +457,16 @@ class basic_estimator {
     reading.milliseconds = spent + watch.lap();
   }
 
-  /// Looks at the reading's crop turned as well, where the look at it as it is was not sure but saw
-  /// something, and keeps what was far better seen so. Glances say which of the quarters it may be.
+  /// Looks at the reading's crop turned as well, where the look at it as it is was not sure,
+  /// without a box only where it saw something, and keeps what was far better seen so. Glances say
+  /// which of the quarters it may be.
   void look_turned(const picture_view& photo, const estimate_options& options,
                    const context<B>& here, workspace_type& memory) const {
     crop_reading& reading = memory.reading;
     crop_reading& turned = memory.other_reading;
     const bool found = options.box || reading.score >= options.least_score;
     if (reading.score >= upright_is_sure ||
-        (!found && reading.score < perhaps_turned * options.least_score))
+        (!found && reading.score < score_share_to_turn * options.least_score))
       return;
     int best = 0;
     float most = 0;
@@ -475,9 +476,8 @@ class basic_estimator {
       most = std::max(most, turned.score);
     }
     if (best == 0) return;
-    turned.crop = reading.crop;
     look_both_ways(photo, options, here, memory, turned, best);
-    if (turned.score < worth_turning * reading.score) return;
+    if (!(turned.score > turned_score_ratio * reading.score)) return;
     if (!found && turned.score < least_turned_score) return;
     std::swap(reading, turned);
     keep_person(reading, memory.components);

@@ -146,3 +146,13 @@ TEST_CASE("a weights file's precision holds the estimator's fit") {
   REQUIRE(!refused);
   CHECK(mentions(refused.error().message, "some.safetensors: expected the tensor pose_error.pre"));
 }
+
+TEST_CASE("the shipped weights say how their PosePrior errs") {
+  const std::string source = MAQUETTE_SOURCE_DIR;
+  const result<estimator> loaded =
+      estimator::load(source + "/weights/maquette.safetensors", source + "/weights/body.npz");
+  REQUIRE(loaded);
+  const std::vector<double>& precision = loaded->nets().precision;
+  REQUIRE(precision.size() == size * size);
+  CHECK(std::abs(precision[3]) > 1);  // the pelvis' and the left hip's bend
+}

@@ -65,7 +65,7 @@ def energy(body, beta, start, start_depth, seen, precision, theta, translation):
 
 
 def dense_precision(random):
-    """A symmetric positive definite [72, 72], the standard deviations of whose parts are those of the diagonal."""
+    """A symmetric positive definite [72, 72] whose diagonal is that of the library's own."""
     eigenvalues = np.exp(random.normal(0, 1.2, 72))
     correlation = random_correlation.rvs(72 * eigenvalues / eigenvalues.sum(), random_state=random, tol=1e-9)
     scale = np.repeat(STIFFNESS.numpy() / DEVIATION, 3)

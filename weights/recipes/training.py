@@ -64,8 +64,8 @@ class Run:
 
     Training ends when `minutes` of training time (summed over all resumed pieces) are used up. The
     learning rate follows `cosine` over that time, so a run that was interrupted goes on exactly
-    where it stopped. Without a GPU a step takes no more than its processor time: neither a pause nor
-    a neighbour on the same core uses the time up.
+    where it stopped. On a processor a step takes no more than its processor time: a pause does not
+    use the time up, nor, with one thread, a neighbour on the same core.
     """
 
     def __init__(self, folder, model, learning_rate, minutes, averaging=0.999, optimizer="adam",
@@ -145,7 +145,7 @@ class Run:
                 self.averaged.update(self.model)
             self.step += 1
             spent = time.monotonic() - start
-            if not torch.cuda.is_available():
+            if not next(self.model.parameters()).is_cuda:
                 spent = min(spent, time.process_time() - worked)
             self.seconds += spent
             for name, value in parts.items():

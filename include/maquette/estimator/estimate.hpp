@@ -16,8 +16,8 @@ namespace maquette {
 
 /// How long each stage of an estimate took, in milliseconds.
 struct stage_times {
-  double find = 0;     ///< every look at the photo but the last
-  double human2d = 0;  ///< the last crop, Human2D on it, decoding
+  double find = 0;     ///< every look at the photo but those kept
+  double human2d = 0;  ///< the crop kept, Human2D on it, decoding
   double priors = 0;   ///< pose and shape
   double smpl = 0;     ///< mesh and joints
   double camera = 0;   ///< translation and projection
@@ -41,8 +41,9 @@ struct estimate_options {
   /// Whether Human2D also looks at the mirrored crop, and the mean of both is taken; twice the
   /// work.
   bool flip_average = true;
-  /// Whether a person who is not clearly seen (`upright_is_sure`) is also looked at turned by
-  /// quarters, as one is who lies or is upside down.
+  /// Whether a person who is not clearly seen (`upright_is_sure`), or perhaps seen where nobody was
+  /// found, is also looked at turned by quarters, as one is who lies or is upside down: four
+  /// glances more, and as many looks as without it where one of the quarters shows more.
   bool look_turned = true;
   /// How a joint's place is read from its heat map.
   joint_decoding decoding = joint_decoding::soft_argmax;

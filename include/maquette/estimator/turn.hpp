@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
-#include <algorithm>
 #include <cstddef>
 #include <span>
 
@@ -13,13 +12,13 @@ namespace maquette {
 /// Score below which a person is also looked at turned by quarters, as one is who lies or stands on
 /// the hands: Human2D sees those best whose heads are up.
 inline constexpr float upright_is_sure = 0.4F;
-/// How many times the upright look's score a turned one's must be to be believed, as few people are
-/// not upright.
-inline constexpr float worth_turning = 1.5F;
+/// How many times the upright look's score a turned one's must be more than to be believed, as few
+/// people are not upright.
+inline constexpr float turned_score_ratio = 1.5F;
 
-/// Share of the score that somebody must have from which one is looked for turned where nobody was
-/// found upright.
-inline constexpr float perhaps_turned = 0.5F;
+/// Share of the score that somebody must have from which, where nobody was found upright, somebody
+/// turned is looked for.
+inline constexpr float score_share_to_turn = 0.5F;
 /// Score that the turned look must have there: a picture without people gets three chances more.
 inline constexpr float least_turned_score = 0.35F;
 
@@ -45,7 +44,8 @@ inline void turn_quarter(std::span<float> map, std::size_t size, std::size_t cha
     }
 }
 
-/// A reading of a picture as it would be of the picture turned a quarter counter-clockwise.
+/// Turns a reading a quarter counter-clockwise, in place: joints (x, y) to (y, -x), the probability
+/// of body [64, 64] as above; crop, score and time stay.
 inline void turn_quarter(crop_reading& reading) {
   turn_quarter(reading.body, crop_reading::size, 1);
   for (std::size_t j = 0; j < mpii16::count; ++j) {

@@ -15,12 +15,14 @@ inline constexpr std::size_t pose_error_size = 3 * smpl24::count;
 inline constexpr std::size_t pose_precision_size = pose_error_size * pose_error_size;
 
 /// P [72, 72] in 1/radian^2, row-major, symmetric and positive definite: the inverse of the mean of
-/// e e^T over the errors e of whatever guessed a pose. Beside each joint's own sureness it says how
+/// e e^T over the errors e of whatever guessed a pose, and of a little of the identity, since no
+/// error is surely none. Beside each joint's own sureness it says how
 /// joints err together: with a pelvis that is tipped too far come hips that make up for it.
 using pose_precision = std::span<const double, pose_precision_size>;
 
-/// How much surer than a limb's the joints of a guessed pose are, in SMPL's order: a picture says
-/// little of how the trunk's joints share a bend, and nothing of the feet's and hands'.
+/// How much harder than a limb's the joints are held to their guess where nobody has measured its
+/// error, in SMPL's order: a picture says little of how the trunk's joints share a bend, and
+/// nothing of the feet's and hands'.
 inline constexpr std::array<double, smpl24::count> joint_stiffness{
     0.5, 1, 1, 3, 1, 1, 3, 3, 3, 3, 10, 10, 2, 3, 3, 3, 1, 1, 1, 1, 5, 5, 10, 10};
 
