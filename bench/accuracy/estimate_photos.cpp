@@ -195,7 +195,7 @@ int main(int count, char** arguments) {
   program.add_flag("--no-refine", chosen.keep_network_pose, "keep the networks' pose");
   program.add_flag("--no-flip", chosen.look_once, "do not look at the mirrored photo as well");
   program.add_flag("--upright-only", chosen.upright_only,
-                   "do not look at the turned photo where it is not clearly seen");
+                   "do not look at the turned photo where nobody is clearly seen");
   program.add_flag("--quarter-cell", chosen.quarter_cell, "read joints to a quarter of a cell");
   CLI::Option* const bfloat16 =
       program.add_flag("--bfloat16", chosen.bfloat16, "Human2D's 1x1 products in bfloat16");

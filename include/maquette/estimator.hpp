@@ -409,8 +409,9 @@ class basic_estimator {
     mpii_joints<float>(body_, out.vertices, memory.joints, memory.mpii);
   }
 
-  /// Human2D, of any picture size, on one crop of the photo; out of line, for it is asked for from
-  /// several places.
+  /// Human2D, of any picture size, on one crop of the photo, turned by so many quarters
+  /// counter-clockwise; what it saw is turned back. Out of line, for it is asked for from several
+  /// places.
   template <class Network>
   MAQUETTE_NOINLINE void look(const Network& network, const picture_view& photo,
                               const crop_box& crop, const estimate_options& options,
