@@ -108,6 +108,21 @@ TEST_CASE("a buffer moves without copying") {
   CHECK(first.bytes().data() == data);
 }
 
+TEST_CASE("a buffer begins at a large page if it fills one") {
+  for (const std::size_t bytes :
+       {large_page - 1, large_page, large_page + 1, 3 * large_page - 64}) {
+    CAPTURE(bytes);
+    buffer memory(bytes);
+    const auto begin = reinterpret_cast<std::uintptr_t>(memory.bytes().data());
+    CHECK(begin % (bytes < large_page ? arena::alignment : large_page) == 0);
+    memory.bytes().front() = std::byte{1};
+    memory.bytes().back() = std::byte{2};
+    const buffer moved = std::move(memory);
+    CHECK(moved.bytes().size() == bytes);
+    CHECK(moved.bytes().back() == std::byte{2});
+  }
+}
+
 TEST_CASE("an executor runs every index once, here or on the caller's pool") {
   struct backwards {
     int loops = 0;

@@ -271,13 +271,6 @@ MAQUETTE_INLINE void prefetch_run(const float* from, int count) {
   for (int i = 0; i < count; i += width) prefetch(from + i);
 }
 
-/// Asks for a run of so many bytes.
-MAQUETTE_INLINE void prefetch_bytes(const void* from, std::size_t count) {
-  constexpr std::size_t cache_line = 64;
-  const char* const first = static_cast<const char*>(from);
-  for (std::size_t i = 0; i < count; i += cache_line) prefetch(first + i);
-}
-
 /// Whether `add_products` is one instruction.
 #if defined(__AVX512BF16__) && !defined(MAQUETTE_SCALAR)
 inline constexpr bool has_pair_products = true;

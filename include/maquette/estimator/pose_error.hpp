@@ -52,7 +52,7 @@ namespace maquette {
   std::copy(tensor->values.begin(), tensor->values.end(), precision.begin());
   std::vector<double> factor = precision;
   std::vector<double> unused(size);
-  if (!cholesky_solve<size>(factor, unused))
+  if (!cholesky_solve(factor, unused))
     return refuse("positive definite", "a matrix that has no Cholesky factor");
   return precision;
 }

@@ -226,7 +226,7 @@ inline refine_summary refine_pose(const joint_moments& body, std::span<const flo
     }
     double cost = summary.cost_after;
     detail::fit_state trial = state;
-    if (cholesky_solve<fit_unknowns>(workspace.damped, workspace.step)) {
+    if (cholesky_solve(workspace.damped, workspace.step)) {
       trial = detail::moved_by(state, workspace.step);
       cost = evaluate(trial, workspace.trial_equations);
     }

@@ -246,10 +246,11 @@ void winograd_transform(const winograd_call<Factor>& call, int tile, Factor* to,
   }
 }
 
-/// A^T m A of one tile and vector of channels, on to the output; `m` has a point each `stride`.
+/// A^T m A of one tile and vector of channels, on to the output; `m` has a point each `stride`. Out
+/// of line, because panels of every width have one.
 template <class Factor>
-void winograd_inverse(const winograd_call<Factor>& call, int tile, int channel, const float* m,
-                      std::ptrdiff_t stride) {
+MAQUETTE_NOINLINE void winograd_inverse(const winograd_call<Factor>& call, int tile, int channel,
+                                        const float* m, std::ptrdiff_t stride) {
   const int top = tile / call.tiles_across * winograd_tile;
   const int left = tile % call.tiles_across * winograd_tile;
   const int height = std::min(winograd_tile, call.g.height - top);
