@@ -24,12 +24,13 @@ using namespace maquette;
 
 namespace {
 
-const estimator& untrained() {
-  static const estimator loaded = [] {
+template <class Estimator>
+const Estimator& untrained() {
+  static const Estimator loaded = [] {
     const auto body = read_file(MAQUETTE_SOURCE_DIR "/weights/body.npz");
-    result<estimator> made = body ? estimator::load(synthetic::complete_weights(true).bytes(),
+    result<Estimator> made = body ? Estimator::load(synthetic::complete_weights(true).bytes(),
                                                     *body, {.self_test = false})
-                                  : result<estimator>(body.error());
+                                  : result<Estimator>(body.error());
     if (!made) {
       std::fprintf(stderr, "%s\n", made.error().message.c_str());
       std::exit(1);
@@ -46,10 +47,14 @@ image photo_of(std::int32_t width, std::int32_t height) {
   return photo;
 }
 
+using estimator_bfloat16 = basic_estimator<human2d<16, 96, 2, 1, 256, arithmetic::bfloat16>>;
+
 /// The whole estimate; with a box nobody is searched for, and `both_ways` Human2D looks twice.
+template <class Estimator>
 void estimate_photo(benchmark::State& state, bool with_box, bool both_ways) {
   const image photo = photo_of(640, 480);
-  estimator::workspace_type memory = untrained().make_workspace();
+  const Estimator& untrained_estimator = untrained<Estimator>();
+  typename Estimator::workspace_type memory = untrained_estimator.make_workspace();
   thread_pool pool(static_cast<unsigned>(state.range(0)));
   estimate_options options;
   options.flip_average = both_ways;
@@ -58,10 +63,10 @@ void estimate_photo(benchmark::State& state, bool with_box, bool both_ways) {
   stage_times sum;
   std::size_t calls = 0;
   std::size_t allocated = 0;
-  static_cast<void>(untrained()(photo, options, memory, out, {pool}));
+  static_cast<void>(untrained_estimator(photo, options, memory, out, {pool}));
   for (auto _ : state) {
     const std::size_t before = allocation_count();
-    benchmark::DoNotOptimize(untrained()(photo, options, memory, out, {pool}).has_value());
+    benchmark::DoNotOptimize(untrained_estimator(photo, options, memory, out, {pool}).has_value());
     allocated += allocation_count() - before;
     sum.find += out.milliseconds.find;
     sum.human2d += out.milliseconds.human2d;
@@ -150,18 +155,24 @@ void crop_photo(benchmark::State& state) {
   }
 }
 
-void on_one_and_two_threads(benchmark::internal::Benchmark* run) {
-  run->ArgName("threads")->Arg(1)->Arg(2)->Unit(benchmark::kMillisecond)->UseRealTime();
+/// All four ways of an estimate, on one thread and on two.
+template <class Estimator>
+void register_estimates(const std::string& name) {
+  for (const bool with_box : {true, false})
+    for (const bool both_ways : {true, false})
+      benchmark::RegisterBenchmark(
+          (name + (with_box ? "/box_given" : "/search") + (both_ways ? "" : "_without_mirror"))
+              .c_str(),
+          estimate_photo<Estimator>, with_box, both_ways)
+          ->ArgName("threads")
+          ->Arg(1)
+          ->Arg(2)
+          ->Unit(benchmark::kMillisecond)
+          ->UseRealTime();
 }
 
 }  // namespace
 
-BENCHMARK_CAPTURE(estimate_photo, box_given, true, true)->Apply(on_one_and_two_threads);
-BENCHMARK_CAPTURE(estimate_photo, box_given_without_mirror, true, false)
-    ->Apply(on_one_and_two_threads);
-BENCHMARK_CAPTURE(estimate_photo, search, false, true)->Apply(on_one_and_two_threads);
-BENCHMARK_CAPTURE(estimate_photo, search_without_mirror, false, false)
-    ->Apply(on_one_and_two_threads);
 BENCHMARK_CAPTURE(decode_joints, soft_argmax, joint_decoding::soft_argmax)
     ->Unit(benchmark::kMicrosecond);
 BENCHMARK_CAPTURE(decode_joints, quarter_cell, joint_decoding::quarter_cell)
@@ -176,4 +187,10 @@ BENCHMARK(crop_photo)
     ->Args({4000, 3000, 2800})
     ->Unit(benchmark::kMicrosecond);
 
-BENCHMARK_MAIN();
+int main(int count, char** arguments) {
+  register_estimates<estimator>("estimate_photo");
+  register_estimates<estimator_bfloat16>("estimate_photo_bfloat16");
+  benchmark::Initialize(&count, arguments);
+  if (benchmark::ReportUnrecognizedArguments(count, arguments)) return 1;
+  benchmark::RunSpecifiedBenchmarks();
+}
