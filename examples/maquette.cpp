@@ -10,7 +10,6 @@
 #include <optional>
 #include <set>
 #include <string>
-#include <thread>
 #include <vector>
 
 #include "maquette/estimator.hpp"
@@ -136,8 +135,7 @@ int run(const settings& chosen) {
     return 2;
   }
 
-  thread_pool pool(chosen.threads != 0 ? chosen.threads
-                                       : std::max(1U, std::thread::hardware_concurrency()));
+  thread_pool pool(chosen.threads != 0 ? chosen.threads : usable_processors());
   const result<estimator> loaded = estimator::load(chosen.weights, chosen.body, {.threads = pool});
   if (!loaded) {
     std::fprintf(stderr, "maquette: %s\n", one_sentence(loaded.error().message).c_str());
@@ -220,7 +218,9 @@ int main(int count, char** arguments) {
                    "do not look at the mirrored photo as well: faster, less accurate");
   program.add_flag("--upright-only", chosen.upright_only,
                    "do not look at the turned photo where nobody is clearly seen: faster");
-  program.add_option("--threads", chosen.threads, "threads to use; default: all processors")
+  program
+      .add_option("--threads", chosen.threads,
+                  "threads to use; default: one for each usable processor")
       ->type_name("N")
       ->check(CLI::Range(1, 256));
   CLI11_PARSE(program, count, arguments);

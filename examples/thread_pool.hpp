@@ -1,11 +1,28 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
+#ifdef __linux__
+#include <sched.h>
+#endif
+
+#include <algorithm>
 #include <atomic>
 #include <cstddef>
 #include <thread>
 #include <vector>
 
 #include "maquette/core/loop_shares.hpp"
+
+/// How many processors the calling thread and those that it starts may run on: fewer than the
+/// machine has where they are held to some, on which more spinning threads would be in each other's
+/// way.
+inline unsigned usable_processors() {
+#ifdef __linux__
+  cpu_set_t usable;
+  if (sched_getaffinity(0, sizeof usable, &usable) == 0)
+    return static_cast<unsigned>(std::max(1, CPU_COUNT(&usable)));
+#endif
+  return std::max(1U, std::thread::hardware_concurrency());
+}
 
 /// A small pool for maquette's kernels: the calling thread and `threads - 1` others share the
 /// indices of a loop. Waiting threads spin for a moment, since the next kernel follows soon, then

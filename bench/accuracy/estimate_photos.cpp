@@ -10,7 +10,6 @@
 #include <optional>
 #include <sstream>
 #include <string>
-#include <thread>
 #include <utility>
 #include <vector>
 
@@ -114,8 +113,7 @@ int run(const settings& chosen) {
   };
   const result<std::vector<listed_photo>> photos = read_list(chosen.list);
   if (!photos) return fail(photos.error());
-  thread_pool pool(chosen.threads != 0 ? chosen.threads
-                                       : std::max(1U, std::thread::hardware_concurrency()));
+  thread_pool pool(chosen.threads != 0 ? chosen.threads : usable_processors());
   const result<Estimator> person = Estimator::load(chosen.weights, chosen.body, {.threads = pool});
   if (!person) return fail(person.error());
   typename Estimator::workspace_type memory = person->make_workspace();
@@ -191,7 +189,8 @@ int main(int count, char** arguments) {
   program.add_option("--readings", chosen.readings, "such a file, taken instead of looking");
   program.add_option("--weights", chosen.weights, "trained networks")->capture_default_str();
   program.add_option("--body", chosen.body, "body model")->capture_default_str();
-  program.add_option("--threads", chosen.threads, "threads to use; default: all processors");
+  program.add_option("--threads", chosen.threads,
+                     "threads to use; default: one for each usable processor");
   program.add_flag("--no-refine", chosen.keep_network_pose, "keep the networks' pose");
   program.add_flag("--no-flip", chosen.look_once, "do not look at the mirrored photo as well");
   program.add_flag("--upright-only", chosen.upright_only,

@@ -308,7 +308,9 @@ class basic_estimator {
       out.joints[3 * j + 1] = static_cast<float>(p.v);
       out.joints[3 * j + 2] = joint[2] > 0 ? networks_.calibration.probability(j, joint[2]) : 0.0F;
     }
-    guess(reading, options.flip_average, here, out);
+    crop_reading& upright = workspace.other_reading;
+    upright = reading;
+    guess(upright, options.flip_average, here, out);
     out.milliseconds.priors = watch.lap();
 
     set_camera(width, height, options, out);
@@ -342,9 +344,12 @@ class basic_estimator {
 
   /// Pose and shape as the priors see them, or the likeliest where a reading tells nothing.
   ///
-  /// With `both_ways` PosePrior also sees the mirrored joints, and the mean of both is taken.
-  void guess(const crop_reading& reading, bool both_ways, const context<B>& here,
-             estimate& out) const {
+  /// They are asked with the person within 45 degrees of upright, as those are whom they know best:
+  /// `reading` is turned by quarters, and the root's rotation back. With `both_ways` PosePrior also
+  /// sees the mirrored joints, and the mean of both is taken.
+  void guess(crop_reading& reading, bool both_ways, const context<B>& here, estimate& out) const {
+    const int quarters = quarters_to_upright(reading);
+    for (int i = 0; i < quarters; ++i) turn_quarter(reading);
     if (tells_pose(reading)) {
       std::array<float, pose_prior<>::pose_shape::size> pose;
       ask(reading.joints, here, pose);
@@ -355,6 +360,7 @@ class basic_estimator {
         ask(joints, here, mirrored);
         average_mirrored_pose(pose, mirrored);
       }
+      for (int i = 0; i < quarters; ++i) turn_root_back(pose);
       theta_of(pose, out.theta);
     } else {
       out.theta = standing_pose();

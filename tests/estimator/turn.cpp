@@ -46,6 +46,19 @@ std::array<float, 48> turned(std::array<float, 48> joints, float width) {
   return joints;
 }
 
+/// A picture [256, 256] of README's, from its third row: somebody upright who holds up a hand.
+image upright_person() {
+  const result<image> sheet = read_image(source + "/docs/images/readme.jpg");
+  REQUIRE(sheet);
+  constexpr std::int32_t side = 256;
+  image photo{side, side, {}};
+  for (std::int32_t y = 0; y < side; ++y) {
+    const auto row = sheet->pixels.begin() + 3 * ((524 + y) * sheet->width);
+    photo.pixels.insert(photo.pixels.end(), row, row + 3 * side);
+  }
+  return photo;
+}
+
 /// How far a joint is from where it should be, in torsos, at its median over the joints.
 double median_error(const std::array<float, 48>& found, const std::array<float, 48>& expected) {
   const auto apart = [](const float* a, const float* b) {
@@ -96,6 +109,87 @@ TEST_CASE("joints turn with the silhouette, and four quarters are none") {
   CHECK(around.joints == reading.joints);
 }
 
+TEST_CASE("a person is brought to upright from wherever the head points, if both ends are seen") {
+  // By the hour to which the head points: turned counter-clockwise, three takes one quarter to
+  // twelve.
+  constexpr std::array<int, 12> expected{0, 0, 1, 1, 1, 2, 2, 2, 3, 3, 3, 0};
+  for (std::size_t hour = 0; hour < 12; ++hour) {
+    const double angle = static_cast<double>(hour) * 3.14159265358979 / 6;
+    crop_reading reading;
+    const auto see = [&](std::size_t joint, double along) {
+      reading.joints[3 * joint] = static_cast<float>(0.2 + along * std::sin(angle));
+      reading.joints[3 * joint + 1] = static_cast<float>(0.1 - along * std::cos(angle));
+      reading.joints[3 * joint + 2] = 0.7F;
+    };
+    see(mpii16::l_hip, -0.2);
+    CHECK(quarters_to_upright(reading) == 0);
+    see(mpii16::upper_neck, 0.3);
+    CAPTURE(hour);
+    CHECK(quarters_to_upright(reading) == expected[hour]);
+  }
+}
+
+TEST_CASE("who bends over upright legs is upright") {
+  crop_reading reading;
+  const auto see = [&](std::size_t joint, float x, float y) {
+    reading.joints[3 * joint] = x;
+    reading.joints[3 * joint + 1] = y;
+    reading.joints[3 * joint + 2] = 1;
+  };
+  see(mpii16::pelvis, 0, 0);
+  see(mpii16::thorax, 0.4F, 0);
+  CHECK(quarters_to_upright(reading) == 1);
+  see(mpii16::l_knee, 0, 0.4F);
+  see(mpii16::l_ankle, 0, 0.9F);
+  CHECK(quarters_to_upright(reading) == 0);  // 0.4 to the right and 0.43 up
+  reading.joints[3 * mpii16::l_ankle + 2] = 0;
+  CHECK(quarters_to_upright(reading) == 1);  // 0.2 up
+}
+
+TEST_CASE("a reading that is turned gives the same body, turned by as much") {
+  const result<estimator> loaded =
+      estimator::load(source + "/weights/maquette.safetensors", source + "/weights/body.npz");
+  REQUIRE(loaded);
+  estimator::workspace_type memory = loaded->make_workspace();
+  estimate seen;
+  const estimate_options boxed{.box = image_box{26, 26, 230, 230}};
+  REQUIRE((*loaded)(upright_person(), boxed, memory, seen));
+  const crop_reading upright = memory.reading;
+  REQUIRE(quarters_to_upright(upright) == 0);
+  for (const bool flip_average : {true, false})
+    for (const bool refine : {true, false}) {
+      const estimate_options options{.flip_average = flip_average, .refine = refine};
+      const auto body_of = [&](const crop_reading& reading) {
+        estimate found;
+        REQUIRE(loaded->from_reading(reading, 256, 256, options, memory, found));
+        for (std::size_t i = 72; i-- > 0;) found.joints_3d[i] -= found.joints_3d[i % 3];
+        return found;
+      };
+      const estimate expected = body_of(upright);
+      std::array<float, 72> joints = expected.joints_3d;
+      crop_reading reading = upright;
+      for (int quarter = 1; quarter < 4; ++quarter) {
+        CAPTURE(quarter);
+        turn_quarter(reading);
+        const estimate found = body_of(reading);
+        CHECK(found.beta == expected.beta);
+        float pose_error = 0;
+        for (std::size_t i = 3; i < 72; ++i)
+          pose_error = std::max(pose_error, std::abs(found.theta[i] - expected.theta[i]));
+        CHECK(pose_error < 1e-4F);
+        float place_error = 0;
+        for (std::size_t i = 0; i < 72; i += 3) {
+          const float x = joints[i];
+          joints[i] = joints[i + 1];
+          joints[i + 1] = -x;
+          for (std::size_t k = 0; k < 3; ++k)
+            place_error = std::max(place_error, std::abs(found.joints_3d[i + k] - joints[i + k]));
+        }
+        CHECK(place_error < 1e-4F);
+      }
+    }
+}
+
 TEST_CASE("a turned look that is no better than the upright one changes nothing") {
   // Whatever these networks are shown, they see somebody, nowhere clearly.
   synthetic::weights_file file = synthetic::complete_weights(true);
@@ -133,15 +227,7 @@ TEST_CASE("the shipped weights see a person in a photo that is turned") {
   const result<estimator> loaded =
       estimator::load(source + "/weights/maquette.safetensors", source + "/weights/body.npz");
   REQUIRE(loaded);
-  const result<image> sheet = read_image(source + "/docs/images/readme.jpg");
-  REQUIRE(sheet);
-  // The third row's picture: somebody upright who holds up a hand.
-  constexpr std::int32_t side = 256;
-  image photo{side, side, {}};
-  for (std::int32_t y = 0; y < side; ++y) {
-    const auto row = sheet->pixels.begin() + 3 * ((524 + y) * sheet->width);
-    photo.pixels.insert(photo.pixels.end(), row, row + 3 * side);
-  }
+  image photo = upright_person();
   const estimate_options options{.box = image_box{26, 26, 230, 230}};
   const result<estimate> upright = (*loaded)(photo, options);
   REQUIRE(upright);
@@ -151,7 +237,7 @@ TEST_CASE("the shipped weights see a person in a photo that is turned") {
   bool upside_down_is_turned = false;
   for (int quarter = 1; quarter < 4; ++quarter) {
     photo = turned(photo);
-    expected = turned(expected, side);
+    expected = turned(expected, 256);
     estimate_options as_it_is = options;
     as_it_is.look_turned = false;
     const result<estimate> unaided = (*loaded)(photo, as_it_is);

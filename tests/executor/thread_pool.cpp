@@ -22,3 +22,19 @@ TEST_CASE("the example pool's threads are really used") {
   pool.for_each(2, task(wait_for_both));
   CHECK(inside == 2);
 }
+
+#ifdef __linux__
+TEST_CASE("a process held to one processor counts one") {
+  cpu_set_t before;
+  REQUIRE(sched_getaffinity(0, sizeof before, &before) == 0);
+  int first = 0;
+  while (!CPU_ISSET(first, &before)) ++first;
+  cpu_set_t one;
+  CPU_ZERO(&one);
+  CPU_SET(first, &one);
+  REQUIRE(sched_setaffinity(0, sizeof one, &one) == 0);
+  CHECK(usable_processors() == 1);
+  REQUIRE(sched_setaffinity(0, sizeof before, &before) == 0);
+  CHECK(usable_processors() >= 1);
+}
+#endif

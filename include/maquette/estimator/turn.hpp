@@ -1,9 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
+#include <array>
+#include <cmath>
 #include <cstddef>
 #include <span>
 
 #include "maquette/body/joints.hpp"
+#include "maquette/body/skeleton.hpp"
 #include "maquette/core/assert.hpp"
 #include "maquette/estimator/find_person.hpp"
 
@@ -52,6 +55,48 @@ inline void turn_quarter(crop_reading& reading) {
     const float x = reading.joints[3 * j];
     reading.joints[3 * j] = reading.joints[3 * j + 1];
     reading.joints[3 * j + 1] = -x;
+  }
+}
+
+/// How many quarters counter-clockwise, 0 to 3, bring the person of a reading nearest to upright:
+/// the line from legs and hips to thorax and neck, each joint weighed by its confidence; 0 where
+/// one end of it is not seen.
+///
+/// Somebody who bends is upright by the legs, as in the poses that the priors know: the trunk alone
+/// would lay them down.
+[[nodiscard]] inline int quarters_to_upright(const crop_reading& reading) {
+  struct place {
+    float x = 0, y = 0, weight = 0;
+  };
+  const auto middle = [&](const auto& joints) {
+    place sum;
+    for (const std::size_t j : joints) {
+      const float* const joint = reading.joints.data() + 3 * j;
+      sum.x += joint[2] * joint[0];
+      sum.y += joint[2] * joint[1];
+      sum.weight += joint[2];
+    }
+    return sum;
+  };
+  const place low = middle(std::array{mpii16::r_ankle, mpii16::r_knee, mpii16::r_hip, mpii16::l_hip,
+                                      mpii16::l_knee, mpii16::l_ankle, mpii16::pelvis});
+  const place high = middle(std::array{mpii16::thorax, mpii16::upper_neck});
+  if (!(low.weight > 0 && high.weight > 0)) return 0;
+  const float right = high.x / high.weight - low.x / low.weight;
+  const float up = low.y / low.weight - high.y / high.weight;
+  if (up >= std::abs(right)) return 0;
+  if (-up > std::abs(right)) return 2;
+  return right > 0 ? 1 : 3;
+}
+
+/// Turns the root of a pose as two columns a joint [24, 6] a quarter clockwise about the optical
+/// axis, in place: what a turned reading's pose is in the frame of the reading before.
+inline void turn_root_back(std::span<float> pose) {
+  MAQUETTE_ASSERT(pose.size() == 6 * smpl24::count, "turn_root_back: 24 joints of 6 numbers");
+  for (std::size_t column = 0; column < 6; column += 3) {
+    const float x = pose[column];
+    pose[column] = -pose[column + 1];
+    pose[column + 1] = x;
   }
 }
 
