@@ -78,9 +78,12 @@ inline void turn_quarter(crop_reading& reading) {
     }
     return sum;
   };
-  const place low = middle(std::array{mpii16::r_ankle, mpii16::r_knee, mpii16::r_hip, mpii16::l_hip,
-                                      mpii16::l_knee, mpii16::l_ankle, mpii16::pelvis});
-  const place high = middle(std::array{mpii16::thorax, mpii16::upper_neck});
+  constexpr std::array<std::size_t, 7> legs{mpii16::r_ankle, mpii16::r_knee, mpii16::r_hip,
+                                            mpii16::l_hip,   mpii16::l_knee, mpii16::l_ankle,
+                                            mpii16::pelvis};
+  constexpr std::array<std::size_t, 2> neck{mpii16::thorax, mpii16::upper_neck};
+  const place low = middle(legs);
+  const place high = middle(neck);
   if (!(low.weight > 0 && high.weight > 0)) return 0;
   const float right = high.x / high.weight - low.x / low.weight;
   const float up = low.y / low.weight - high.y / high.weight;
