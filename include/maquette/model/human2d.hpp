@@ -52,7 +52,6 @@ struct human2d_stem {
   static constexpr std::size_t scratch() {
     using s = shapes<S>;
     constexpr std::size_t before_pool = arena::bytes_of<typename s::widened>() +
-                                        arena::bytes_of<typename s::convolved>() +
                                         decltype(residual1)::template scratch<typename s::seen>();
     return arena::bytes_of<typename s::pooled>() +
            std::max({before_pool, decltype(residual2)::template scratch<typename s::pooled>(),
@@ -83,7 +82,9 @@ struct human2d_stem {
     {
       const arena::scope before_pool(context.scratch);
       const auto widened = context.scratch.template take<typename s::widened, pixel_major>();
-      const auto convolved = context.scratch.template take<typename s::convolved, pixel_major>();
+      // As large as the result, which nobody writes before the last module: it lies there.
+      static_assert(s::convolved::size == output<S>::size);
+      const feature_map<float, typename s::convolved> convolved(y.data);
       conv(context, x, convolved, {.relu = true});
       for (int row = 0; row < height<typename s::convolved>; row += s::band_rows) {
         const int first = std::clamp(row - 1, 0, height<typename s::convolved> - s::seen_rows);
@@ -194,9 +195,12 @@ struct human2d {
     using features_shape = shape<Features, output_size, output_size>;
     using hourglass = nn::hourglass<4, Features, Modules, How>;
     using residuals = nn::residuals<Features, Modules, How>;
+    constexpr bool apart = Stacks == 2;
+    constexpr std::size_t in_hourglass = apart ? hourglass::template scratch_apart<features_shape>()
+                                               : hourglass::template scratch<features_shape>();
     constexpr std::size_t in_stack =
-        std::max({hourglass::template scratch<features_shape>(),
-                  residuals::template scratch<features_shape>(), arena::bytes_of<heads_shape>()});
+        std::max({in_hourglass, residuals::template scratch<features_shape>(),
+                  arena::bytes_of<heads_shape>()});
     constexpr std::size_t one_map = arena::bytes_of<features_shape>();
     return one_map +
            std::max(detail::human2d_stem<Features, How>::template scratch<shape<3, Input, Input>>(),
@@ -222,11 +226,11 @@ struct human2d {
     const arena::scope scope(context.scratch);
     const auto stem_features = context.scratch.template take<features_shape, pixel_major>();
     stem(context, picture, stem_features);
-    auto features = stem_features;
+    auto between = stem_features;
     if constexpr (Stacks > 1)
-      features = context.scratch.template take<features_shape, pixel_major>();
+      between = context.scratch.template take<features_shape, pixel_major>();
     [&]<std::size_t... Index>(std::index_sequence<Index...>) {
-      (run_stack<Index>(context, stem_features, features, results[Index]), ...);
+      (run_stack<Index>(context, stem_features, between, results[Index]), ...);
     }
     (std::make_index_sequence<static_cast<std::size_t>(Stacks)>{});
   }
@@ -237,12 +241,15 @@ struct human2d {
   static constexpr int pixels = output_size * output_size;
 
   template <std::size_t Index, Backend B>
-  void run_stack(const context<B>& context, features_map stem_features, features_map features,
+  void run_stack(const context<B>& context, features_map stem_features, features_map between,
                  const outputs& results) const {
     constexpr bool last = Index + 1 == static_cast<std::size_t>(Stacks);
     const auto& stack = stacks.template at<Index>();
     const auto& backend = context.backend;
-    stack.hourglass(context, (Index == 0 ? stem_features : features).as_const(), features);
+    const features_map input = Index == 0 ? stem_features : between;
+    // Behind the last stack nobody adds the stem's features: their memory is free.
+    const features_map features = last ? stem_features : between;
+    stack.hourglass(context, input.as_const(), features);
     stack.features(context, features.as_const(), features);
 
     const arena::scope scope(context.scratch);

@@ -42,8 +42,13 @@ struct hourglass {
   template <ImageShape S>
   static constexpr std::size_t scratch() {
     return arena::bytes_of<half<S>>() +
-           std::max({modules::template scratch<S>(), modules::template scratch<half<S>>(),
-                     inner_type::template scratch<half<S>>()});
+           std::max(modules::template scratch<S>(), scratch_below<S>());
+  }
+  /// What it needs where y is not x: the pooled map begins to live behind `up`.
+  template <ImageShape S>
+  static constexpr std::size_t scratch_apart() {
+    return std::max(modules::template scratch<S>(),
+                    arena::bytes_of<half<S>>() + scratch_below<S>());
   }
 
   void parameters(auto&& visit) {
@@ -53,7 +58,7 @@ struct hourglass {
     visit("out", out);
   }
 
-  /// y may be x: it is pooled before y is written.
+  /// y may be x: then it is pooled before y is written.
   template <Backend B, ImageShape S>
   void operator()(const context<B>& context, feature_map<const float, S> x,
                   feature_map<float, output<S>> y) const {
@@ -64,13 +69,21 @@ struct hourglass {
   void run(const context<B>& context, kernel::extent2 size, const float* x, float* y) const {
     const arena::scope scope(context.scratch);
     const kernel::extent2 less{size.y / 2, size.x / 2};
+    const bool apart = y != x;
+    if (apart) up.run(context, size, x, y);
     float* const low = context.scratch.take_floats(std::size_t{Channels} * less.area());
     kernel::max_pool(context.backend, {Channels, size.y, size.x}, x, low);
-    up.run(context, size, x, y);
+    if (!apart) up.run(context, size, x, y);
     down.run(context, less, low, low);
     inner.run(context, less, low, low);
     out.run(context, less, low, low);
     kernel::upsample_add(context.backend, Channels, less.y, less.x, low, y);
+  }
+
+ private:
+  template <ImageShape S>
+  static constexpr std::size_t scratch_below() {
+    return std::max(modules::template scratch<half<S>>(), inner_type::template scratch<half<S>>());
   }
 };
 
