@@ -307,25 +307,29 @@ TEST_CASE("a crop agrees with crop_resize, and rows may lie apart") {
 }
 
 TEST_CASE("the coarse squares cover every pixel of any photo") {
+  const auto check_cover = [](const coarse_squares& squares, double width, double height) {
+    CHECK(squares.count >= 1);
+    for (double u = 0.5; u < width; u += width / 37)
+      for (double v = 0.5; v < height; v += height / 41) {
+        bool covered = false;
+        for (std::size_t i = 0; i < squares.count; ++i) {
+          const crop_box& s = squares.square[i];
+          covered |= u >= s.x && u <= s.x + s.side && v >= s.y && v <= s.y + s.side;
+        }
+        CHECK(covered);
+      }
+  };
   for (const auto& [width, height] : {std::pair{640.0, 480.0},
                                       {480.0, 640.0},
                                       {500.0, 500.0},
                                       {3000.0, 400.0},
                                       {100.0, 2000.0}}) {
-    for (const coarse_squares& squares :
-         {whole_photo(width, height), parts_of_photo(width, height, 0.6),
-          parts_of_photo(width, height, 0.32), parts_of_photo(width, height, 0.17)}) {
-      CHECK(squares.count >= 1);
-      for (double u = 0.5; u < width; u += width / 37)
-        for (double v = 0.5; v < height; v += height / 41) {
-          bool covered = false;
-          for (std::size_t i = 0; i < squares.count; ++i) {
-            const crop_box& s = squares.square[i];
-            covered |= u >= s.x && u <= s.x + s.side && v >= s.y && v <= s.y + s.side;
-          }
-          CHECK(covered);
-        }
-    }
+    check_cover(whole_photo(width, height), width, height);
+    for (const double share : {0.6, 0.32, 0.17})
+      check_cover(parts_of_photo(width, height, share), width, height);
+    // Nine squares at most: of a longer photo they show samples.
+    const bool few = std::max(width, height) < 9 * std::min(width, height);
+    if (few && width != height) check_cover(along_photo(width, height), width, height);
   }
 }
 
@@ -372,6 +376,28 @@ TEST_CASE("the search glances, and what it ends with was looked at") {
   find_person(640, 480, glance, blind, scratch, best, other);
   CHECK(!best.coarse);
   CHECK(best.score == 0);
+}
+
+TEST_CASE("who is clearly seen in the whole photo is not searched for in parts of it") {
+  CHECK(whole_photo(640, 480).count == 1);
+  CHECK(along_photo(640, 480).count == 2);
+  CHECK(along_photo(500, 480).count == 0);
+  component_workspace scratch;
+  crop_reading best;
+  crop_reading other;
+  const auto glances_at = [&](const image_box& truth) {
+    const painted_person person{truth};
+    int glances = 0;
+    const auto glance = [&](const crop_box& crop, crop_reading& reading) {
+      person(crop, reading);
+      reading.coarse = true;
+      ++glances;
+    };
+    find_person(640, 480, glance, person, scratch, best, other);
+    return glances;
+  };
+  CHECK(glances_at({200, 10, 420, 470}) == 1);
+  CHECK(glances_at({570, 30, 590, 78}) > 3);
 }
 
 TEST_CASE("where no glance is sure, the runner-up is looked at as well") {

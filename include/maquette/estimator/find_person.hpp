@@ -227,14 +227,21 @@ struct coarse_squares {
   }
 };
 
-/// Where to look first: the whole photo in one square; where it is much longer one way, also
-/// squares of about its shorter side along it.
+/// Where to look first: the whole photo in one square.
 [[nodiscard]] inline coarse_squares whole_photo(double width, double height) {
   coarse_squares squares;
-  const double shorter = std::min(width, height);
   const double longer = std::max(width, height);
   squares.cover(width, height, longer, longer);
-  if (longer > 1.3 * shorter) squares.cover(width, height, 1.15 * shorter, 0.6 * shorter);
+  return squares;
+}
+
+/// Where to look next in a photo that is much longer one way: squares of about its shorter side
+/// along it.
+[[nodiscard]] inline coarse_squares along_photo(double width, double height) {
+  coarse_squares squares;
+  const double shorter = std::min(width, height);
+  if (std::max(width, height) > 1.3 * shorter)
+    squares.cover(width, height, 1.15 * shorter, 0.6 * shorter);
   return squares;
 }
 
@@ -292,14 +299,14 @@ struct coarse_squares {
 /// scratch.
 ///
 /// `glance(crop, reading)` and `look(crop, reading)` fill a reading and its score, the former
-/// coarsely in less time. A coarse pass of glances over the whole photo, over parts of it unless
-/// the score is at least `sure_person_score`, and over ever smaller parts as long as it is below
-/// `least_person_score`, gives a first crop, the one of most `preference`. The box of the largest
-/// person in it gives the next one, which is looked at, twice at most: as long as the crop is
-/// another (`nearly_equal`) and the score does not fall by more than a tenth. Where that glance was
-/// not sure, the runner-up of at least `least_person_score` is looked at as well, and taken if it
-/// is preferred. `best` is always a look's. Whether anybody was found is for the caller to judge by
-/// `best.score`.
+/// coarsely in less time. A coarse pass of glances, one at the whole photo, unless its score is at
+/// least `sure_person_score` some along it and at parts of it, and at ever smaller parts as long as
+/// it is below `least_person_score`, gives a first crop, the one of most `preference`. The box of
+/// the largest person in it gives the next one, which is looked at, twice at most: as long as the
+/// crop is another (`nearly_equal`) and the score does not fall by more than a tenth. Where that
+/// glance was not sure, the runner-up of at least `least_person_score` is looked at as well, and
+/// taken if it is preferred. `best` is always a look's. Whether anybody was found is for the caller
+/// to judge by `best.score`.
 template <class Glance, class Look>
 void find_person(double width, double height, const Glance& glance, const Look& look,
                  component_workspace& scratch, crop_reading& best, crop_reading& other) {
@@ -339,6 +346,7 @@ void find_person(double width, double height, const Glance& glance, const Look& 
     }
   };
   search(whole_photo(width, height));
+  if (found->score < sure_person_score) search(along_photo(width, height));
   for (const auto& [share, enough] :
        {std::pair{0.6, sure_person_score}, std::pair{0.32, least_person_score},
         std::pair{0.17, least_person_score}})
