@@ -215,6 +215,26 @@ TEST_CASE("joints and extent together survive wrong ones") {
   }
 }
 
+TEST_CASE("joints that contradict the pose do not bring the body to the eye") {
+  std::mt19937 random(9);
+  std::uniform_real_distribution<float> anywhere(60, 200);
+  const camera view{5000, 128, 128};
+  for (int i = 0; i < 500; ++i) {
+    scene s = random_scene(random, view, 16, 40);
+    const scene mesh = random_scene(random, view, 300, 40);
+    const silhouette_extent seen{detail::outline(view, mesh.points, s.translation).box};
+    for (std::size_t j = 0; j < 16; ++j) {
+      s.observed[3 * j] = anywhere(random);
+      s.observed[3 * j + 1] = anywhere(random);
+    }
+    const auto start = translation_from_extent(view, mesh.points, seen);
+    const auto found = estimate_translation(view, s.points, s.observed, mesh.points, seen);
+    REQUIRE(start);
+    REQUIRE(found);
+    CHECK(found->z >= start->z / 8);
+  }
+}
+
 TEST_CASE("another camera's translation keeps the picture as far as perspective allows") {
   std::mt19937 random(7);
   const camera customary{5000, 128, 128};

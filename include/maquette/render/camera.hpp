@@ -277,8 +277,8 @@ inline void project_mesh(const camera& view, std::span<const float> vertices,
 /// silhouette (the mesh's outermost vertex there lies on it, with `extent_weight` as its
 /// confidence) are solved by reweighted least squares: an observation off by e pixels counts (s^2 /
 /// (s^2 + e^2))^2 as much (Geman-McClure), s = 2.5 median |e| but no less than `least_scale`
-/// pixels. Starts from the extent if there is one, else from the joints. None when neither
-/// suffices.
+/// pixels. Starts from the extent if there is one, else from the joints, and comes no nearer than an
+/// eighth of that. None when neither suffices.
 [[nodiscard]] inline std::optional<vec3<double>> estimate_translation(
     const camera& view, std::span<const float> points, std::span<const float> observed,
     std::span<const float> vertices, const std::optional<silhouette_extent>& extent,
@@ -291,6 +291,7 @@ inline void project_mesh(const camera& view, std::span<const float> vertices,
   const bool with_extent = t.has_value();
   if (const auto from_joints = translation_from_joints(view, points, observed); !t) t = from_joints;
   if (!t) return std::nullopt;
+  const double nearest = t->z / 8;
 
   struct equation {
     vec3<double> point;
@@ -341,9 +342,10 @@ inline void project_mesh(const camera& view, std::span<const float> vertices,
     }
     const std::optional<vec3<double>> next = sums.solve();
     if (!next) break;
-    bool in_front = true;
-    for (std::size_t i = 0; i < count; ++i) in_front &= equations[i].point.z + next->z > 0;
-    if (!in_front) break;
+    // Where pose and joints contradict each other the equations are easiest to meet beside the eye.
+    bool credible = next->z > nearest;
+    for (std::size_t i = 0; i < count; ++i) credible &= equations[i].point.z + next->z > 0;
+    if (!credible) break;
     const double moved = norm(*next - *t);
     t = next;
     if (moved < 1e-9 * norm(*t)) break;
