@@ -2,8 +2,11 @@
 // memory than its constant, and NaN that is not swallowed.
 #include <doctest/doctest.h>
 
+#include <algorithm>
+#include <array>
 #include <atomic>
 #include <cmath>
+#include <cstddef>
 #include <cstdlib>
 #include <limits>
 #include <new>
@@ -167,6 +170,29 @@ TEST_CASE("a network stays within the memory that its constant says, and uses al
   std::size_t last = end;
   while (last > 0 && guarded[last - 1] == 12345.0F) --last;
   CHECK(end - last < 32 * static_cast<std::size_t>(kernel::detail::winograd_block));
+}
+
+TEST_CASE("a stack says the same whether or not another follows it") {
+  const auto all_stacks_of = []<int Stacks>() {
+    using stacked = human2d<16, 32, Stacks, 1, 64>;
+    const auto bound = synthetic::network<stacked>("human2d.");
+    const floats input = synthetic::uniform("picture", stacked::picture_type::size);
+    floats maps(Stacks * stacked::heatmaps_shape::size);
+    std::array<typename stacked::outputs, Stacks> outputs{};
+    for (std::size_t i = 0; i < outputs.size(); ++i)
+      outputs[i].heatmaps.data = maps.data() + i * stacked::heatmaps_shape::size;
+    workspace memory(stacked::workspace_bytes);
+    bound(context<cpu>{{}, memory.scratch()}, typename stacked::picture_type{input.data()},
+          outputs);
+    return maps;
+  };
+  const floats one = all_stacks_of.operator()<1>();
+  const floats two = all_stacks_of.operator()<2>();
+  const floats three = all_stacks_of.operator()<3>();
+  CHECK(std::equal(one.begin(), one.end(), two.begin()));
+  CHECK(std::equal(two.begin(), two.end(), three.begin()));
+  const auto last = three.end() - static_cast<std::ptrdiff_t>(one.size());
+  CHECK(!std::equal(one.begin(), one.end(), last));
 }
 
 TEST_CASE("one NaN in the picture is seen in the results") {

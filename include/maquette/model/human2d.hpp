@@ -195,6 +195,7 @@ struct human2d {
     using features_shape = shape<Features, output_size, output_size>;
     using hourglass = nn::hourglass<4, Features, Modules, How>;
     using residuals = nn::residuals<Features, Modules, How>;
+    // Of more stacks those in the middle write where they read, of one the only one.
     constexpr bool apart = Stacks == 2;
     constexpr std::size_t in_hourglass = apart ? hourglass::template scratch_apart<features_shape>()
                                                : hourglass::template scratch<features_shape>();
