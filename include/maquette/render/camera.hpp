@@ -277,8 +277,8 @@ inline void project_mesh(const camera& view, std::span<const float> vertices,
 /// silhouette (the mesh's outermost vertex there lies on it, with `extent_weight` as its
 /// confidence) are solved by reweighted least squares: an observation off by e pixels counts (s^2 /
 /// (s^2 + e^2))^2 as much (Geman-McClure), s = 2.5 median |e| but no less than `least_scale`
-/// pixels. Starts from the extent if there is one, else from the joints, and comes no nearer than an
-/// eighth of that. None when neither suffices.
+/// pixels. Starts from the extent if there is one, else from the joints, and comes no nearer than
+/// an eighth of that. None when neither suffices.
 [[nodiscard]] inline std::optional<vec3<double>> estimate_translation(
     const camera& view, std::span<const float> points, std::span<const float> observed,
     std::span<const float> vertices, const std::optional<silhouette_extent>& extent,
