@@ -63,19 +63,18 @@ struct human2d_lifetimes {
     return sizeof(float) * static_cast<std::size_t>(channels) *
            static_cast<std::size_t>(height * width);
   }
-  /// What a 3x3 kernel of a module at `Side` cells needs for itself.
+  /// What a module's 3x3 kernel needs for itself.
   template <int Channels, int Rows, int Columns>
   static constexpr std::size_t of_3x3 =
       nn::conv2d<Channels, Channels, 3, 1, How>::template scratch<shape<Channels, Rows, Columns>>();
 
   /// y = x + three convolutions of x, the last of which may add to x where it lies.
-  template <int Side>
+  template <int Side, int Middle = Features / 2>
   void module(value x, value y) {
-    constexpr int middle = Features / 2;
-    const value first = graph.make(bytes(middle, Side, Side));
-    const value second = graph.make(bytes(middle, Side, Side));
+    const value first = graph.make(bytes(Middle, Side, Side));
+    const value second = graph.make(bytes(Middle, Side, Side));
     graph.run({x, first});
-    graph.run({first, second}, of_3x3<middle, Side, Side>);
+    graph.run({first, second}, of_3x3<Middle, Side, Side>);
     graph.run({second, x, y});
   }
   template <int Side>
@@ -111,13 +110,8 @@ struct human2d_lifetimes {
       graph.run({widened, pooled});
     }
     const value y = graph.make(bytes(Features, 64, 64));
-    for (const int middle : {Features / 4, Features / 2}) {
-      const value first = graph.make(bytes(middle, 64, 64));
-      const value second = graph.make(bytes(middle, 64, 64));
-      graph.run({pooled, first});
-      graph.run({first, second});
-      graph.run({second, pooled, middle == Features / 2 ? y : pooled});
-    }
+    module<64, Features / 4>(pooled, pooled);
+    module<64>(pooled, y);
     return y;
   }
 
