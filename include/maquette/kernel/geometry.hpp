@@ -23,8 +23,9 @@ struct conv2d_geometry {
   extent2 kernel{};
   extent2 stride{};
   extent2 padding{0, 0};
-  bool may_transform =
-      true;  ///< 3x3 kernels may go by Winograd's algorithm, four times the weights
+  /// 3x3 kernels may go by Winograd's algorithm, at five times the weights, and 1x1 kernels by
+  /// Strassen's, at 2.75 times.
+  bool may_transform = true;
 
   constexpr int out_height() const { return (height + 2 * padding.y - kernel.y) / stride.y + 1; }
   constexpr int out_width() const { return (width + 2 * padding.x - kernel.x) / stride.x + 1; }

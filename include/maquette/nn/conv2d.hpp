@@ -7,6 +7,7 @@
 #include "maquette/kernel/conv2d.hpp"
 #include "maquette/kernel/conv2d_bfloat16.hpp"
 #include "maquette/kernel/conv2d_int8.hpp"
+#include "maquette/kernel/strassen.hpp"
 #include "maquette/nn/batch_norm.hpp"
 #include "maquette/nn/layer.hpp"
 
@@ -23,7 +24,7 @@ constexpr std::size_t convolution_scratch(const kernel::conv2d_geometry& g) {
 }
 
 /// One function, out of line, for maps of every size and every number of channels.
-template <arithmetic Products, Backend B>
+template <arithmetic Products, bool ByStrassen, Backend B>
 MAQUETTE_NOINLINE void convolve(const context<B>& context, const kernel::conv2d_geometry& g,
                                 const float* x, const float* packed, float* y,
                                 const kernel::fusion& with) {
@@ -33,6 +34,8 @@ MAQUETTE_NOINLINE void convolve(const context<B>& context, const kernel::conv2d_
     kernel::conv2d_bfloat16(context.backend, g, x, packed, y, with, scratch);
   } else if constexpr (Products == arithmetic::int8) {
     kernel::conv2d_int8(context.backend, g, x, packed, y, with);
+  } else if constexpr (ByStrassen) {
+    kernel::conv2d_strassen(context.backend, g, x, packed, y, with);
   } else {
     kernel::conv2d(context.backend, g, x, packed, y, with, scratch);
   }
@@ -98,10 +101,14 @@ struct conv2d {
   template <Backend B>
   void run(const context<B>& context, kernel::extent2 size, const float* x, float* y,
            const kernel::fusion& with = {}) const {
-    detail::convolve<products>(context, geometry(size.y, size.x), x, packed, y, with);
+    detail::convolve<products, by_strassen()>(context, geometry(size.y, size.x), x, packed, y,
+                                              with);
   }
 
  private:
+  static constexpr bool by_strassen() {
+    return products == arithmetic::float32 && kernel::conv2d_strassen_can(geometry(Kernel, Kernel));
+  }
   void pack_with(packer& to, const kernel::batch_norm_parameters* norm) {
     constexpr kernel::conv2d_geometry any = geometry(Kernel, Kernel);
     packed = detail::pack_convolution(to, layout(), any, weight.data, bias.data, norm);
@@ -111,6 +118,8 @@ struct conv2d {
       return {kernel::conv2d_bfloat16_packed_size, kernel::conv2d_bfloat16_pack};
     if constexpr (products == arithmetic::int8)
       return {kernel::conv2d_int8_packed_size, kernel::conv2d_int8_pack};
+    if constexpr (by_strassen())
+      return {kernel::conv2d_strassen_packed_size, kernel::conv2d_strassen_pack};
     return {kernel::conv2d_packed_size, kernel::conv2d_pack};
   }
 };
