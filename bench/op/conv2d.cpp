@@ -1,10 +1,13 @@
-// The convolutions of the hourglass beside Eigen's single-precision product of the same size.
+// The convolutions of the hourglass, as its layers choose them, beside Eigen's single-precision
+// product of the same size.
 #include "maquette/kernel/conv2d.hpp"
 
 #include <benchmark/benchmark.h>
 
 #include <Eigen/Core>
 #include <vector>
+
+#include "maquette/kernel/strassen.hpp"
 
 using namespace maquette;
 
@@ -40,8 +43,11 @@ void maquette_conv2d(benchmark::State& state, bool prologue, bool addend) {
   const auto in = ramp(pixels * static_cast<std::size_t>(g.in_channels));
   const auto weight = ramp(static_cast<std::size_t>(g.patch_size() * g.out_channels));
   const auto channels = ramp(static_cast<std::size_t>(g.in_channels + g.out_channels));
-  std::vector<float> packed(kernel::conv2d_packed_size(g));
-  kernel::conv2d_pack(g, weight.data(), channels.data(), nullptr, packed.data());
+  const bool strassen = kernel::conv2d_strassen_can(g);
+  std::vector<float> packed(strassen ? kernel::conv2d_strassen_packed_size(g)
+                                     : kernel::conv2d_packed_size(g));
+  const auto pack = strassen ? kernel::conv2d_strassen_pack : kernel::conv2d_pack;
+  pack(g, weight.data(), channels.data(), nullptr, packed.data());
   std::vector<float> out(pixels * static_cast<std::size_t>(g.out_channels));
   std::vector<float> scratch(kernel::conv2d_scratch_size(g) + 1);
   kernel::fusion with{.relu = !addend};
@@ -49,7 +55,11 @@ void maquette_conv2d(benchmark::State& state, bool prologue, bool addend) {
   if (addend) with.addend = out.data();
   for (auto _ : state) {
     if (addend) std::fill_n(out.begin(), 1, 0.0F);
-    kernel::conv2d(cpu{}, g, in.data(), packed.data(), out.data(), with, scratch.data());
+    if (strassen) {
+      kernel::conv2d_strassen(cpu{}, g, in.data(), packed.data(), out.data(), with);
+    } else {
+      kernel::conv2d(cpu{}, g, in.data(), packed.data(), out.data(), with, scratch.data());
+    }
     benchmark::ClobberMemory();
   }
   report(state, g);

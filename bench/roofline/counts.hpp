@@ -6,6 +6,7 @@
 
 #include "maquette/kernel/conv2d.hpp"
 #include "maquette/kernel/conv2d_bfloat16.hpp"
+#include "maquette/kernel/strassen.hpp"
 
 /// What a convolution does, counted as its loops go: operations, and vectors to and from the
 /// first-level cache. Bias, addresses and what reaches beyond an edge are left out.
@@ -48,7 +49,7 @@ inline counts count_definition(const conv2d_geometry& g, const kernel::fusion& w
   return all;
 }
 
-/// Of `conv2d` without Winograd's algorithm.
+/// Of `conv2d` by the definition.
 inline counts count_packed_product(const conv2d_geometry& g, const kernel::fusion& with) {
   counts all = count_definition(g, with);
   all.bytes += sizeof(float) * static_cast<double>(loops::product_packed_size(g));
@@ -60,6 +61,23 @@ inline counts count_packed_product(const conv2d_geometry& g, const kernel::fusio
     all.loads += 3 * vectors_of(values);
     all.stores += vectors_of(values);
   }
+  return all;
+}
+
+/// Of `conv2d_strassen`: seven products of halves, with what becomes of each, and the factors'
+/// sums.
+inline counts count_strassen(const conv2d_geometry& g, const kernel::fusion& with) {
+  counts all = count_definition(g, with);
+  all.bytes += sizeof(float) * static_cast<double>(loops::strassen_weights_size(g));
+  const int block = 2 * loops::strassen_block(g);
+  for (int first = 0; first < g.out_pixels(); first += block)
+    for (int product = 0; product < loops::strassen_products; ++product)
+      add_product(all, std::min(block, g.out_pixels() - first) / 2, g.out_channels / 2,
+                  g.in_channels / 2);
+  const double values = static_cast<double>(g.height) * g.width * g.in_channels;
+  const bool prologue = with.prologue.scale != nullptr;
+  all.loads += vectors_of(values) * (prologue ? 3 : 1);
+  all.stores += vectors_of(values) / 4 * (prologue ? loops::strassen_products : 4);
   return all;
 }
 

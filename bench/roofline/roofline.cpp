@@ -59,7 +59,7 @@ std::string extents(int height, int width) {
   return std::to_string(height) + " x " + std::to_string(width);
 }
 
-enum class way { product, winograd, bfloat16, bfloat16_winograd };
+enum class way { product, strassen, winograd, bfloat16, bfloat16_winograd };
 
 /// What the kernels work on; a deque, so that what was made stays where it is.
 class shapes {
@@ -68,15 +68,19 @@ class shapes {
 
   void convolution(const std::string& name, conv2d_geometry g, way how, bool prologue,
                    bool addend) {
-    g.may_transform = how == way::winograd || how == way::bfloat16_winograd;
+    g.may_transform = how != way::product && how != way::bfloat16;
     const float* const in = make(static_cast<double>(g.height) * g.width * g.in_channels);
     float* const out = make(static_cast<double>(g.out_pixels()) * g.out_channels);
     const float* const weight = make(static_cast<double>(g.patch_size()) * g.out_channels);
     const float* const channels = make(g.in_channels + g.out_channels);
     const bool half = how == way::bfloat16 || how == way::bfloat16_winograd;
-    float* const packed = make(static_cast<double>(half ? kernel::conv2d_bfloat16_packed_size(g)
-                                                        : kernel::conv2d_packed_size(g)));
-    const auto pack = half ? kernel::conv2d_bfloat16_pack : kernel::conv2d_pack;
+    const auto size = half                   ? kernel::conv2d_bfloat16_packed_size
+                      : how == way::strassen ? kernel::conv2d_strassen_packed_size
+                                             : kernel::conv2d_packed_size;
+    const auto pack = half                   ? kernel::conv2d_bfloat16_pack
+                      : how == way::strassen ? kernel::conv2d_strassen_pack
+                                             : kernel::conv2d_pack;
+    float* const packed = make(static_cast<double>(size(g)));
     pack(g, weight, channels, nullptr, packed);
     float* const scratch = make(static_cast<double>(half ? kernel::conv2d_bfloat16_scratch_size(g)
                                                          : kernel::conv2d_scratch_size(g)) +
@@ -88,12 +92,15 @@ class shapes {
     const auto count = how == way::bfloat16            ? count_bfloat16(g, with)
                        : how == way::bfloat16_winograd ? count_winograd<std::uint32_t>(g, with)
                        : how == way::winograd          ? count_winograd<float>(g, with)
+                       : how == way::strassen          ? count_strassen(g, with)
                                                        : count_packed_product(g, with);
     const std::string shape = std::to_string(g.in_channels) + " to " +
                               std::to_string(g.out_channels) + ", " + extents(g.height, g.width);
     add(name, shape, count, half, [=] {
       if (half) {
         kernel::conv2d_bfloat16(cpu{}, g, in, packed, out, with, scratch);
+      } else if (how == way::strassen) {
+        kernel::conv2d_strassen(cpu{}, g, in, packed, out, with);
       } else {
         kernel::conv2d(cpu{}, g, in, packed, out, with, scratch);
       }
@@ -186,9 +193,13 @@ void add_human2d(shapes& to, int features) {
   for (const int extent : {64, 16, 4}) {
     const conv2d_geometry in = square(features, half, extent, extent);
     const conv2d_geometry out = square(half, features, extent, extent);
-    to.convolution("1x1, float32", in, way::product, true, false);
+    // As the layers have it.
+    const bool strassen = kernel::conv2d_strassen_can(in) && extent >= 8;
+    const way how = strassen ? way::strassen : way::product;
+    const std::string by = strassen ? ", Strassen, float32" : ", float32";
+    to.convolution("1x1" + by, in, how, true, false);
     to.convolution("1x1, bfloat16", in, way::bfloat16, true, false);
-    to.convolution("1x1 and addend, float32", out, way::product, false, true);
+    to.convolution("1x1 and addend" + by, out, how, false, true);
     to.convolution("1x1 and addend, bfloat16", out, way::bfloat16, false, true);
   }
   for (const int extent : {64, 32, 16, 8}) {
