@@ -2,26 +2,13 @@
 #pragma once
 #include <concepts>
 #include <cstddef>
-#include <memory>
+
+#include "maquette/core/function_ref.hpp"
 
 namespace maquette {
 
-/// A borrowed function of an index: one piece of a kernel's work.
-class task {
- public:
-  template <class Function>
-  requires(!std::same_as<Function, task> &&
-           std::invocable<const Function&, std::size_t>) explicit task(const Function& function)
-      : function_(std::addressof(function)),
-        call_([](const void* f, std::size_t index) { (*static_cast<const Function*>(f))(index); }) {
-  }
-
-  void operator()(std::size_t index) const { call_(function_, index); }
-
- private:
-  const void* function_;
-  void (*call_)(const void*, std::size_t);
-};
+/// One piece of a kernel's work: a function of its index.
+using task = function_ref<void(std::size_t)>;
 
 /// A program's own thread pool: `for_each(count, task)` calls the task once for every index below
 /// `count`, in any order and on any threads, and returns when all are done.
@@ -39,7 +26,7 @@ class executor {
   /// Everything on the threads of this pool.
   template <ThreadPool Pool>
   requires(!std::same_as<Pool, executor>) executor(Pool& pool)
-      : pool_(std::addressof(pool)), run_([](void* p, std::size_t count, const task& work) {
+      : pool_(&pool), run_([](void* p, std::size_t count, const task& work) {
           static_cast<Pool*>(p)->for_each(count, work);
         }) {}
 

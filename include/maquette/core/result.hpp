@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
-#include <memory>
+#include <new>
 #include <optional>
 #include <string>
 #include <utility>
@@ -65,16 +65,16 @@ class [[nodiscard]] result {
   void take(result&& other) noexcept {
     has_value_ = other.has_value_;
     if (has_value_) {
-      std::construct_at(&value_, std::move(other.value_));
+      new (&value_) T(std::move(other.value_));
     } else {
-      std::construct_at(&error_, std::move(other.error_));
+      new (&error_) maquette::error(std::move(other.error_));
     }
   }
   void drop() {
     if (has_value_) {
-      std::destroy_at(&value_);
+      value_.~T();
     } else {
-      std::destroy_at(&error_);
+      error_.~error();
     }
   }
 

@@ -6,7 +6,6 @@
 #include <cstdint>
 #include <cstdlib>
 #include <cstring>
-#include <memory>
 #include <optional>
 #include <span>
 #include <string_view>
@@ -64,10 +63,17 @@ inline std::optional<std::size_t> checked_product(std::size_t a, std::size_t b) 
   return a * b;
 }
 
-/// Bytes from malloc, as C libraries hand them out.
-struct free_memory {
-  void operator()(void* memory) const { std::free(memory); }
+/// Bytes from malloc, as C libraries hand them out; null if they failed.
+class c_bytes {
+ public:
+  explicit c_bytes(std::uint8_t* memory) : memory_(memory) {}
+  c_bytes(const c_bytes&) = delete;
+  c_bytes& operator=(const c_bytes&) = delete;
+  ~c_bytes() { std::free(memory_); }
+  const std::uint8_t* get() const { return memory_; }
+
+ private:
+  std::uint8_t* memory_;
 };
-using c_bytes = std::unique_ptr<std::uint8_t[], free_memory>;
 
 }  // namespace maquette::detail

@@ -237,7 +237,7 @@ inline result<image> decode_with_stb(std::span<const std::byte> bytes, const std
   stb_allocation_limit = (std::size_t{1} << 20) + 16 * pixel_count +
                          256 * (static_cast<std::size_t>(width) + static_cast<std::size_t>(height));
   const c_bytes decoded(::stbi_load_from_memory(data, size, &width, &height, &channels, 0));
-  if (!decoded) return undecodable();
+  if (decoded.get() == nullptr) return undecodable();
 
   image picture{width, height, {}};
   const auto depth = static_cast<std::size_t>(channels);

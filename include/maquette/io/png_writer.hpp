@@ -60,7 +60,7 @@ inline result<void> write_png(const std::string& path, std::int32_t width, std::
   int size = 0;
   const detail::c_bytes encoded(
       ::stbi_write_png_to_mem(samples.data(), width * channels, width, height, channels, &size));
-  if (!encoded)
+  if (encoded.get() == nullptr)
     return error{errc::unwritable, detail::sentence({path, ": out of memory for the PNG picture"})};
   return write_file(path, std::as_bytes(std::span(encoded.get(), static_cast<std::size_t>(size))));
 }

@@ -3,10 +3,8 @@
 #include <algorithm>
 #include <cstddef>
 #include <cstdint>
-#include <functional>
 #include <initializer_list>
 #include <map>
-#include <memory>
 #include <optional>
 #include <span>
 #include <string>
@@ -295,16 +293,16 @@ class float_tensors {
     if (entry.type == dtype::f32 &&
         reinterpret_cast<std::uintptr_t>(entry.bytes.data()) % alignof(float) == 0)
       return {reinterpret_cast<const float*>(entry.bytes.data()), count};
-    auto owned = std::make_unique<float[]>(count);
-    float* next = owned.get();
+    std::vector<float> owned(count);
+    float* next = owned.data();
     detail::for_each_element(entry.type, entry.bytes,
                              [&](auto value) { *next++ = static_cast<float>(value); });
     owned_.push_back(std::move(owned));
-    return {owned_.back().get(), count};
+    return owned_.back();
   }
 
   std::vector<named_tensor> tensors_;
-  std::vector<std::unique_ptr<float[]>> owned_;
+  std::vector<std::vector<float>> owned_;
 };
 
 }  // namespace maquette

@@ -2,7 +2,6 @@
 #pragma once
 #include <cmath>
 #include <cstddef>
-#include <functional>
 #include <initializer_list>
 #include <string>
 #include <string_view>
@@ -91,16 +90,14 @@ class parameter_binder {
 [[gnu::cold]] inline result<void> point_at(tensor_source tensors, std::string_view prefix,
                                            const any_layers& network) {
   parameter_binder binder(tensors);
-  const parameter_visitor visit = std::ref(binder);
+  const auto visit = [&](const std::string& name, parameter_slot slot) { binder(name, slot); };
   parameter_walk(visit, std::string(prefix)).over(network);
   return binder.finish(prefix);
 }
 
 /// A prepared network needs its tensors no more.
 [[gnu::cold]] inline void let_go(const any_layers& network) {
-  const parameter_visitor visit = [](const std::string&, parameter_slot slot) {
-    slot.data = nullptr;
-  };
+  const auto visit = [](const std::string&, parameter_slot slot) { slot.data = nullptr; };
   parameter_walk(visit, {}).over(network);
 }
 

@@ -2,13 +2,13 @@
 #pragma once
 #include <concepts>
 #include <cstddef>
-#include <functional>
 #include <string>
 #include <string_view>
 #include <type_traits>
 #include <utility>
 
 #include "maquette/core/backend.hpp"
+#include "maquette/core/function_ref.hpp"
 #include "maquette/core/shape.hpp"
 #include "maquette/core/tensor.hpp"
 #include "maquette/core/view.hpp"
@@ -46,7 +46,7 @@ struct parameter_slot {
 };
 
 /// What is done with each parameter and its dotted name.
-using parameter_visitor = std::function<void(const std::string& name, parameter_slot slot)>;
+using parameter_visitor = function_ref<void(const std::string& name, parameter_slot slot)>;
 
 namespace detail {
 
@@ -68,7 +68,7 @@ struct any_layers {
 /// place, so that each kind of layer is compiled once, to a few calls, whatever is done.
 class parameter_walk {
  public:
-  parameter_walk(const parameter_visitor& visit, std::string prefix)
+  parameter_walk(parameter_visitor visit, std::string prefix)
       : visit_(visit), name_(std::move(prefix)) {}
 
   [[gnu::cold]] void over(const any_layers& tree) { tree.walk_over(*this, tree.root); }
@@ -106,7 +106,7 @@ class parameter_walk {
     name_.resize(before);
   }
 
-  const parameter_visitor& visit_;
+  parameter_visitor visit_;
   std::string name_;
 };
 
@@ -115,7 +115,7 @@ class parameter_walk {
 /// Calls `visit(name, slot)` for every tensor of a tree of layers, in PyTorch's order and with
 /// PyTorch's dotted names behind the prefix.
 template <class Layer>
-void for_each_parameter(Layer& layer, const parameter_visitor& visit, std::string prefix = {}) {
+void for_each_parameter(Layer& layer, parameter_visitor visit, std::string prefix = {}) {
   detail::parameter_walk(visit, std::move(prefix)).over(detail::parameter_walk::erased(layer));
 }
 

@@ -277,8 +277,8 @@ inline void project_mesh(const camera& view, std::span<const float> vertices,
 /// silhouette (the mesh's outermost vertex there lies on it, with `extent_weight` as its
 /// confidence) are solved by reweighted least squares: an observation off by e pixels counts (s^2 /
 /// (s^2 + e^2))^2 as much (Geman-McClure), s = 2.5 median |e| but no less than `least_scale`
-/// pixels. Starts from the extent if there is one, else from the joints, and comes no nearer than
-/// an eighth of that. None when neither suffices.
+/// pixels. Starts from the extent if there is one, else from the joints, and brings the points'
+/// middle no nearer than an eighth of that. None when neither suffices.
 [[nodiscard]] inline std::optional<vec3<double>> estimate_translation(
     const camera& view, std::span<const float> points, std::span<const float> observed,
     std::span<const float> vertices, const std::optional<silhouette_extent>& extent,
@@ -291,7 +291,10 @@ inline void project_mesh(const camera& view, std::span<const float> vertices,
   const bool with_extent = t.has_value();
   if (const auto from_joints = translation_from_joints(view, points, observed); !t) t = from_joints;
   if (!t) return std::nullopt;
-  const double nearest = t->z / 8;
+  double middle_of_points = 0;
+  for (std::size_t i = 0; i < points.size() / 3; ++i)
+    middle_of_points += 3 * double{points[3 * i + 2]} / static_cast<double>(points.size());
+  const double nearest = (t->z + middle_of_points) / 8;
 
   struct equation {
     vec3<double> point;
@@ -343,7 +346,7 @@ inline void project_mesh(const camera& view, std::span<const float> vertices,
     const std::optional<vec3<double>> next = sums.solve();
     if (!next) break;
     // Where pose and joints contradict each other the equations are easiest to meet beside the eye.
-    bool credible = next->z > nearest;
+    bool credible = next->z + middle_of_points > nearest;
     for (std::size_t i = 0; i < count; ++i) credible &= equations[i].point.z + next->z > 0;
     if (!credible) break;
     const double moved = norm(*next - *t);
