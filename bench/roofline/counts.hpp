@@ -64,8 +64,7 @@ inline counts count_packed_product(const conv2d_geometry& g, const kernel::fusio
   return all;
 }
 
-/// Of `conv2d_strassen`: seven products of halves, with what becomes of each, and the factors'
-/// sums.
+/// Of `conv2d_strassen`: seven products of halves, each of them stored once, and the factors' sums.
 inline counts count_strassen(const conv2d_geometry& g, const kernel::fusion& with) {
   counts all = count_definition(g, with);
   all.bytes += sizeof(float) * static_cast<double>(loops::strassen_weights_size(g));

@@ -194,7 +194,7 @@ void add_human2d(shapes& to, int features) {
     const conv2d_geometry in = square(features, half, extent, extent);
     const conv2d_geometry out = square(half, features, extent, extent);
     // As the layers have it.
-    const bool strassen = kernel::conv2d_strassen_can(in) && extent >= 8;
+    const bool strassen = kernel::conv2d_strassen_can(in) && loops::strassen_pays(in, 0);
     const way how = strassen ? way::strassen : way::product;
     const std::string by = strassen ? ", Strassen, float32" : ", float32";
     to.convolution("1x1" + by, in, how, true, false);

@@ -5,6 +5,7 @@
 
 #include <Eigen/Dense>
 #include <cmath>
+#include <limits>
 #include <random>
 #include <vector>
 
@@ -246,7 +247,9 @@ TEST_CASE("a body's translation does not depend on where its own origin is") {
   silhouette_extent seen{detail::outline(view, mesh.points, near.translation).box};
   seen.box.bottom += 8;
   const auto t = estimate_translation(view, near.points, near.observed, mesh.points, seen);
+  const auto alone = estimate_translation(view, {}, {}, mesh.points, seen);
   REQUIRE(t);
+  REQUIRE(alone);
   // The translation alone says nothing of the depth: here it is -0.1 and 108.
   for (const float away : {8.1F, -100.0F}) {
     scene moved = near;
@@ -257,7 +260,24 @@ TEST_CASE("a body's translation does not depend on where its own origin is") {
         estimate_translation(view, moved.points, near.observed, moved_mesh.points, seen);
     REQUIRE(found);
     CHECK(found->z + double{away} == doctest::Approx(t->z).epsilon(1e-4));
+    CHECK(std::hypot(found->x - t->x, found->y - t->y) < 1e-4);
+    const auto by_extent = estimate_translation(view, {}, {}, moved_mesh.points, seen);
+    REQUIRE(by_extent);
+    CHECK(by_extent->z + double{away} == doctest::Approx(alone->z).epsilon(1e-4));
   }
+}
+
+TEST_CASE("a point that nobody has seen says nothing of the translation, whatever it is") {
+  std::mt19937 random(11);
+  const camera view{1000, 128, 128};
+  scene s = random_scene(random, view, 16, 8);
+  s.observed[3 * 4 + 2] = 0;
+  const auto expected = estimate_translation(view, s.points, s.observed, {}, std::nullopt);
+  s.points[3 * 4 + 2] = std::numeric_limits<float>::quiet_NaN();
+  const auto found = estimate_translation(view, s.points, s.observed, {}, std::nullopt);
+  REQUIRE(expected);
+  REQUIRE(found);
+  CHECK(norm(*found - *expected) == 0);
 }
 
 TEST_CASE("another camera's translation keeps the picture as far as perspective allows") {

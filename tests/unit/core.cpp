@@ -123,6 +123,18 @@ TEST_CASE("a buffer begins at a large page if it fills one") {
   }
 }
 
+TEST_CASE("a borrowed function is called with what it is given, and may return what nobody wants") {
+  int calls = 0;
+  const auto count = [&](int& by) { return calls += by++; };
+  int by = 2;
+  CHECK(function_ref<long(int&)>(count)(by) == 2);
+  function_ref<void(int&)>{count}(by);
+  CHECK(calls == 5);
+  CHECK(by == 4);
+  executor().for_each(3, [&](std::size_t) { return ++calls; });
+  CHECK(calls == 8);
+}
+
 TEST_CASE("an executor runs every index once, here or on the caller's pool") {
   struct backwards {
     int loops = 0;

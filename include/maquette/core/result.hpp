@@ -65,9 +65,9 @@ class [[nodiscard]] result {
   void take(result&& other) noexcept {
     has_value_ = other.has_value_;
     if (has_value_) {
-      new (&value_) T(std::move(other.value_));
+      ::new (static_cast<void*>(&value_)) T(std::move(other.value_));
     } else {
-      new (&error_) maquette::error(std::move(other.error_));
+      ::new (static_cast<void*>(&error_)) maquette::error(std::move(other.error_));
     }
   }
   void drop() {

@@ -32,8 +32,18 @@ struct safetensors_entry {
   std::span<const std::byte> bytes;
 };
 
+namespace detail {
+
+/// The order of texts, of whatever kind.
+struct text_order {
+  using is_transparent = void;
+  bool operator()(std::string_view a, std::string_view b) const { return a < b; }
+};
+
+}  // namespace detail
+
 /// The file's `__metadata__`: free text by key.
-using safetensors_metadata = std::map<std::string, std::string, std::less<>>;
+using safetensors_metadata = std::map<std::string, std::string, detail::text_order>;
 
 namespace detail {
 

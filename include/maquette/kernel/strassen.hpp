@@ -12,8 +12,8 @@
 #include "maquette/kernel/geometry.hpp"
 #include "maquette/kernel/product.hpp"
 
-/// 1x1 convolutions by Strassen's algorithm (1969) in Winograd's form, once: seven products of
-/// halves where the definition takes eight.
+/// 1x1 convolutions by Strassen's algorithm (1969) in Winograd's form, applied once and not again
+/// to its halves: seven products of halves where the definition takes eight.
 ///
 /// Two pixels a and b with their channels in halves, a1 a2 and b1 b2, times the weights in
 /// quarters, W11 W12 W21 W22 (halves of the input down, of the output across):
@@ -30,7 +30,7 @@ namespace maquette::kernel {
 namespace detail {
 
 inline constexpr int strassen_products = 7;
-/// Output channels of a half side by side.
+/// How many output channels of either half a panel holds.
 inline constexpr int strassen_panel = 2 * simd::width;
 /// Values of a block's left-hand factors on the stack (57 KB with tiles of 8 rows).
 inline constexpr int strassen_capacity = strassen_products * 2 * tile_rows * 128;
@@ -40,8 +40,8 @@ constexpr int strassen_block(const conv2d_geometry& g) {
   const int a_tile = strassen_products * tile_rows * g.in_channels / 2;
   return std::min(2, strassen_capacity / a_tile) * tile_rows;
 }
-/// Whether it is the faster way: on maps that have pixels enough to share the weights. Channels
-/// beside may be one of the halves.
+/// Whether it is the faster way: on maps that have pixels enough to share the weights, all of them
+/// in pairs. Channels beside may be one of the halves.
 constexpr bool strassen_pays(const conv2d_geometry& g, int beside) {
   return g.out_pixels() >= 64 && g.out_pixels() % 2 == 0 &&
          (beside == 0 || 2 * beside == g.in_channels);
@@ -94,7 +94,7 @@ struct strassen_call {
   epilogue finish;
 
   int depth() const { return g.in_channels / 2; }
-  /// From a pixel to the next, and where half of its channels lie.
+  /// From a pixel to the next, in either map.
   std::ptrdiff_t to_next() const { return g.in_channels - beside.count; }
   const float* first_half(int pixel) const { return in + pixel * to_next(); }
   const float* second_half(int pixel) const {
@@ -168,19 +168,19 @@ inline strassen_rows strassen_sums(const strassen_call& call, int first, int pai
 
 /// What becomes of one product: it begins with a sum that was kept, is kept, or is output.
 struct strassen_step {
-  int begins_with;  ///< which of two sums that were kept, or none: -1
-  int kept_as;      ///< likewise
-  int b;            ///< whether it is output of b, not of a
-  int second;       ///< which half
+  int begins_with;   ///< which of two sums that were kept, or none: -1
+  int kept_as;       ///< likewise
+  bool of_b;         ///< which pixel it is output of
+  bool second_half;  ///< and which of its halves
 };
 inline constexpr strassen_step strassen_steps[strassen_products] = {
-    {-1, 0, 0, 0},   // a1 W11
-    {0, -1, 0, 0},   // + a2 W21
-    {0, 0, 0, 0},    // u
-    {0, 1, 0, 0},    // u + s1 t1
-    {1, -1, 0, 1},   // + s4 W22
-    {-1, -1, 1, 1},  // s3 t3, on to both kept sums
-    {0, -1, 1, 0},   // u + s3 t3 + b2 t4
+    {-1, 0, false, false},  // a1 W11
+    {0, -1, false, false},  // + a2 W21
+    {0, 0, false, false},   // u
+    {0, 1, false, false},   // u + s1 t1
+    {1, -1, false, true},   // + s4 W22
+    {-1, -1, true, true},   // s3 t3, on to both kept sums
+    {0, -1, true, false},   // u + s3 t3 + b2 t4
 };
 
 /// One tile of one product; `kept` has its two sums.
@@ -238,8 +238,8 @@ inline void strassen_multiply(const strassen_call& call, int block, int first, i
         const strassen_step& step = strassen_steps[product];
         strassen_tile<Rows>(call, step, rows.from[product] + row * rows.to_next[product],
                             rows.to_next[product], weights, next_weights,
-                            kept + 2 * row * strassen_panel, begin + step.b * pairs + row,
-                            channel + step.second * half);
+                            kept + 2 * row * strassen_panel, begin + (step.of_b ? pairs : 0) + row,
+                            channel + (step.second_half ? half : 0));
         next_weights += call.depth() * simd::width;
       });
     }
@@ -255,8 +255,9 @@ inline void strassen(const cpu& backend, const conv2d_geometry& g, const float* 
 
 }  // namespace detail
 
-/// Whether a convolution may go by Strassen's algorithm: a 1x1 kernel whose halves are whole
-/// vectors and panels, and long enough that an eighth of the products is more than the sums.
+/// Whether a convolution may go by Strassen's algorithm: a 1x1 kernel that may be transformed,
+/// whose halves are whole vectors and panels, long enough that an eighth of the products is more
+/// than the sums, and of at most 512 input channels, because the sums of a tile lie on the stack.
 constexpr bool conv2d_strassen_can(const conv2d_geometry& g) {
   return g.may_transform && g.is_pointwise() && g.in_channels >= 64 && g.out_channels >= 64 &&
          g.in_channels % (2 * simd::width) == 0 &&
@@ -276,15 +277,20 @@ inline void conv2d_strassen_pack(const conv2d_geometry& g, const float* weight, 
 }
 
 /// `conv2d` of a geometry that `conv2d_strassen_can`, with weights from `conv2d_strassen_pack`, by
-/// seven products where there were eight (relative RMS error up to 1e-6); small maps, odd ones and
-/// channels beside that are no half go by the definition.
+/// seven products where there were eight; small maps, odd ones and channels beside that are no half
+/// go by the definition.
 ///
-/// The bits are the same on any number of threads. NaN and infinity reach all channels of their
-/// pixel, and of one other.
+/// The relative RMS error of a map is near 1e-6. A pixel's own is relative to the larger one of its
+/// pair: beside a pixel a thousand times larger it is a thousand times greater. NaN and infinity
+/// reach all channels of their pixel, and may reach those of its pair. The bits are the same on any
+/// number of threads.
 inline void conv2d_strassen(const cpu& backend, const conv2d_geometry& g, const float* in,
                             const float* packed, float* out, const fusion& with = {}) {
   MAQUETTE_ASSERT(conv2d_strassen_can(g),
                   "conv2d_strassen: only 1x1 kernels with halves of whole vectors and panels");
+  MAQUETTE_ASSERT(
+      with.beside.in == nullptr ? with.beside.count == 0 : with.prologue.scale == nullptr,
+      "conv2d_strassen: channels beside need a map, and have no prologue");
   if (!detail::strassen_pays(g, with.beside.count))
     return conv2d(backend, g, in, packed, out, with);
   detail::strassen(backend, g, in, packed + conv2d_packed_size(g),

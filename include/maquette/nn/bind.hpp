@@ -91,14 +91,14 @@ class parameter_binder {
                                            const any_layers& network) {
   parameter_binder binder(tensors);
   const auto visit = [&](const std::string& name, parameter_slot slot) { binder(name, slot); };
-  parameter_walk(visit, std::string(prefix)).over(network);
+  parameter_walk(parameter_visitor(visit), std::string(prefix)).over(network);
   return binder.finish(prefix);
 }
 
 /// A prepared network needs its tensors no more.
 [[gnu::cold]] inline void let_go(const any_layers& network) {
   const auto visit = [](const std::string&, parameter_slot slot) { slot.data = nullptr; };
-  parameter_walk(visit, {}).over(network);
+  parameter_walk(parameter_visitor(visit), {}).over(network);
 }
 
 }  // namespace detail

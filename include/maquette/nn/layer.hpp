@@ -45,7 +45,7 @@ struct parameter_slot {
   std::size_t size;
 };
 
-/// What is done with each parameter and its dotted name.
+/// What is done with each parameter and its dotted name; borrowed for the length of a walk.
 using parameter_visitor = function_ref<void(const std::string& name, parameter_slot slot)>;
 
 namespace detail {
@@ -114,9 +114,10 @@ class parameter_walk {
 
 /// Calls `visit(name, slot)` for every tensor of a tree of layers, in PyTorch's order and with
 /// PyTorch's dotted names behind the prefix.
-template <class Layer>
-void for_each_parameter(Layer& layer, parameter_visitor visit, std::string prefix = {}) {
-  detail::parameter_walk(visit, std::move(prefix)).over(detail::parameter_walk::erased(layer));
+template <class Layer, class Visit>
+void for_each_parameter(Layer& layer, const Visit& visit, std::string prefix = {}) {
+  detail::parameter_walk(parameter_visitor(visit), std::move(prefix))
+      .over(detail::parameter_walk::erased(layer));
 }
 
 /// Prepares a tree of layers for its kernels: folds, packs and stores through `pack` where a layer

@@ -270,6 +270,25 @@ inline void project_mesh(const camera& view, std::span<const float> vertices,
   return t;
 }
 
+namespace detail {
+
+/// The mean depth of the points [N, 3] whose observation has some confidence, of all of them
+/// without observations; none of none.
+inline std::optional<double> middle_depth(std::span<const float> points,
+                                          std::span<const float> observed) {
+  double sum = 0;
+  double count = 0;
+  for (std::size_t i = 2; i < points.size(); i += 3)
+    if (observed.empty() || observed[i] > 0) {
+      sum += double{points[i]};
+      ++count;
+    }
+  if (count == 0) return std::nullopt;
+  return sum / count;
+}
+
+}  // namespace detail
+
 /// The translation that agrees best with joints and silhouette together, whatever part of them is
 /// wrong.
 ///
@@ -277,8 +296,9 @@ inline void project_mesh(const camera& view, std::span<const float> vertices,
 /// silhouette (the mesh's outermost vertex there lies on it, with `extent_weight` as its
 /// confidence) are solved by reweighted least squares: an observation off by e pixels counts (s^2 /
 /// (s^2 + e^2))^2 as much (Geman-McClure), s = 2.5 median |e| but no less than `least_scale`
-/// pixels. Starts from the extent if there is one, else from the joints, and brings the points'
-/// middle no nearer than an eighth of that. None when neither suffices.
+/// pixels. Starts from the extent if there is one, else from the joints, and brings the seen
+/// points' middle (the mesh's, where none is seen) no nearer than an eighth of its depth at the
+/// start. None when neither suffices.
 [[nodiscard]] inline std::optional<vec3<double>> estimate_translation(
     const camera& view, std::span<const float> points, std::span<const float> observed,
     std::span<const float> vertices, const std::optional<silhouette_extent>& extent,
@@ -291,10 +311,9 @@ inline void project_mesh(const camera& view, std::span<const float> vertices,
   const bool with_extent = t.has_value();
   if (const auto from_joints = translation_from_joints(view, points, observed); !t) t = from_joints;
   if (!t) return std::nullopt;
-  double middle_of_points = 0;
-  for (std::size_t i = 0; i < points.size() / 3; ++i)
-    middle_of_points += 3 * double{points[3 * i + 2]} / static_cast<double>(points.size());
-  const double nearest = (t->z + middle_of_points) / 8;
+  const double middle = detail::middle_depth(points, observed)
+                            .value_or(detail::middle_depth(vertices, {}).value_or(0));
+  const double nearest = (t->z + middle) / 8;
 
   struct equation {
     vec3<double> point;
@@ -330,9 +349,9 @@ inline void project_mesh(const camera& view, std::span<const float> vertices,
       end(3, extent->box.bottom, extent->bottom_seen, false);
     }
     for (std::size_t i = 0; i < count; ++i) sorted[i] = std::abs(equations[i].error);
-    const auto middle = sorted.begin() + static_cast<std::ptrdiff_t>(count / 2);
-    std::nth_element(sorted.begin(), middle, sorted.begin() + static_cast<std::ptrdiff_t>(count));
-    const double scale = count == 0 ? least_scale : std::max(least_scale, 2.5 * *middle);
+    const auto median = sorted.begin() + static_cast<std::ptrdiff_t>(count / 2);
+    std::nth_element(sorted.begin(), median, sorted.begin() + static_cast<std::ptrdiff_t>(count));
+    const double scale = count == 0 ? least_scale : std::max(least_scale, 2.5 * *median);
     detail::translation_equations sums;
     for (std::size_t i = 0; i < count; ++i) {
       const equation& e = equations[i];
@@ -346,7 +365,7 @@ inline void project_mesh(const camera& view, std::span<const float> vertices,
     const std::optional<vec3<double>> next = sums.solve();
     if (!next) break;
     // Where pose and joints contradict each other the equations are easiest to meet beside the eye.
-    bool credible = next->z + middle_of_points > nearest;
+    bool credible = next->z + middle > nearest;
     for (std::size_t i = 0; i < count; ++i) credible &= equations[i].point.z + next->z > 0;
     if (!credible) break;
     const double moved = norm(*next - *t);
