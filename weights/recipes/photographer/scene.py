@@ -4,8 +4,8 @@ The crop rule. The square crop around a person has a side of 1.25 times the larg
 visible silhouette (the person with clothes and hair, inside the frame, not behind other things), and is centred on that
 box. Training pictures then jitter it: side times U(0.75, 1.3), centre shifted by up to 8 % of the side along both axes,
 and for 40 % of them turned in the plane by N(0, 15 degrees) cut at 40. Pixels outside the photograph are filled in. A *far*
-picture shows one person small instead, as the search for the person in a whole photograph does: its side is 1.3 to 7 times
-that of the rule, the person anywhere in it.
+picture shows one person as the search for the person in a whole photograph does, small or at a side: its side is 1 to 7
+times that of the rule, the person anywhere in it.
 
 A sample is labelled in the crop's own camera: its principal point is the crop's centre (128, 128), its focal length is in
 crop pixels, and the root rotation and translation are in OpenCV axes, so u = focal X / Z + 128.
@@ -208,9 +208,10 @@ class composition:
 
     def choose_crop(self, random, box, distance):
         """Applies the crop rule and its jitter; the camera is then turned into the crop's own."""
-        wider = np.exp(random.uniform(np.log(1.3), np.log(7))) if self.far else random.uniform(0.75, 1.3)
-        shift = 0.5 - 0.5 / (BOX_MARGIN * wider) if self.far else 0.08
-        side = BOX_MARGIN * (box[2:] - box[:2]).max() * wider
+        wider = np.exp(random.uniform(np.log(1.0), np.log(7))) if self.far else random.uniform(0.75, 1.3)
+        size = box[2:] - box[:2]
+        side = BOX_MARGIN * size.max() * wider
+        shift = 0.5 - 0.5 * size / side if self.far else 0.08
         centre = 0.5 * (box[:2] + box[2:]) + random.uniform(-shift, shift, 2) * side
         roll = 0.0 if random.uniform() < 0.6 else np.clip(random.normal(0, np.deg2rad(15)), *np.deg2rad([-40, 40]))
         shift = (centre - PREVIEW / 2) * distance / self.focal
