@@ -79,7 +79,8 @@ inline void strassen_pack(const conv2d_geometry& g, const float* weight,
       const auto factors = strassen_weights(scale1 * first[i], scale2 * second[i],
                                             scale1 * first[i + depth], scale2 * second[i + depth]);
       for (int product = 0; product < strassen_products; ++product)
-        column[(product * depth + i) * strassen_panel] = static_cast<float>(factors[product]);
+        column[(product * depth + i) * strassen_panel] =
+            static_cast<float>(factors[static_cast<std::size_t>(product)]);
     }
   }
 }
