@@ -107,20 +107,12 @@ TEST_CASE("a folded batch norm is the convolution and then the batch norm") {
                          .width = 5,
                          .kernel = {3, 3},
                          .padding = {1, 1}}};
-  const floats weight = synthetic::values("norm.weight", 21);
-  const floats bias = synthetic::values("norm.bias", 21);
-  const floats mean = synthetic::values("norm.running_mean", 21);
-  const floats variance = synthetic::values("norm.running_var", 21);
-  const kernel::batch_norm_parameters norm{weight.data(), bias.data(), mean.data(),
-                                           variance.data()};
-  floats expected = one.expected();
-  for (std::size_t i = 0; i < expected.size(); ++i) {
-    const int channel = static_cast<int>(i % 21);
-    expected[i] = static_cast<float>(norm.scale(channel) * expected[i] + norm.shift(channel));
-  }
+  const synthetic::statistics_of_norm norm(21);
+  const floats expected = norm.of(one.expected());
+  const kernel::batch_norm_parameters parameters = norm.parameters();
   floats packed(kernel::conv2d_packed_size(one.g));
   floats found(expected.size());
-  kernel::conv2d_pack(one.g, one.weight.data(), one.bias.data(), &norm, packed.data());
+  kernel::conv2d_pack(one.g, one.weight.data(), one.bias.data(), &parameters, packed.data());
   kernel::conv2d(cpu{}, one.g, one.in.data(), packed.data(), found.data());
   CHECK(synthetic::error_of(found, expected) < 1e-5);
 }

@@ -112,18 +112,10 @@ TEST_CASE("strassen adds onto its own output") {
 
 TEST_CASE("strassen's weights take in a batch norm") {
   const convolution one{pointwise(64, 64, {8, 8})};
-  const floats weight = synthetic::values("norm.weight", 64);
-  const floats bias = synthetic::values("norm.bias", 64);
-  const floats mean = synthetic::values("norm.running_mean", 64);
-  const floats variance = synthetic::values("norm.running_var", 64);
-  const kernel::batch_norm_parameters norm{weight.data(), bias.data(), mean.data(),
-                                           variance.data()};
-  floats expected = one.expected();
-  for (std::size_t i = 0; i < expected.size(); ++i) {
-    const int channel = static_cast<int>(i % 64);
-    expected[i] = static_cast<float>(norm.scale(channel) * expected[i] + norm.shift(channel));
-  }
-  const floats packed = packed_weights(one, &norm);
+  const synthetic::statistics_of_norm norm(64);
+  const floats expected = norm.of(one.expected());
+  const kernel::batch_norm_parameters parameters = norm.parameters();
+  const floats packed = packed_weights(one, &parameters);
   floats out(expected.size());
   kernel::conv2d_strassen(cpu{}, one.g, one.in.data(), packed.data(), out.data());
   CHECK(synthetic::relative_rms(out, expected) < 2e-6);

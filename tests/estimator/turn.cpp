@@ -259,8 +259,9 @@ TEST_CASE("the shipped weights see a person in a photo that is turned") {
     // Where the bar is above what the search sees upright, somebody is found turned alone.
     estimate_options strict;
     strict.look_turned = false;
-    if (const result<estimate> upside_down = (*loaded)(photo, strict))
-      strict.least_score = 1.2F * upside_down->score;
+    const result<estimate> upside_down = (*loaded)(photo, strict);
+    REQUIRE(upside_down);
+    strict.least_score = 1.2F * upside_down->score;
     const result<estimate> nobody = (*loaded)(photo, strict);
     REQUIRE(!nobody);
     CHECK(nobody.error().code == errc::no_person);

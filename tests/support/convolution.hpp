@@ -49,6 +49,30 @@ struct convolution {
   }
 };
 
+/// A batch norm's statistics, by name.
+struct statistics_of_norm {
+  floats weight, bias, mean, variance;
+
+  explicit statistics_of_norm(std::size_t channels)
+      : weight(synthetic::values("norm.weight", channels)),
+        bias(synthetic::values("norm.bias", channels)),
+        mean(synthetic::values("norm.running_mean", channels)),
+        variance(synthetic::values("norm.running_var", channels)) {}
+
+  kernel::batch_norm_parameters parameters() const {
+    return {weight.data(), bias.data(), mean.data(), variance.data()};
+  }
+  /// What it makes of a map.
+  floats of(floats map) const {
+    for (std::size_t i = 0; i < map.size(); ++i) {
+      const int channel = static_cast<int>(i % weight.size());
+      const kernel::batch_norm_parameters norm = parameters();
+      map[i] = static_cast<float>(norm.scale(channel) * double{map[i]} + norm.shift(channel));
+    }
+    return map;
+  }
+};
+
 /// Pixels' channels as two maps, the first of which has `own` of them: what a kernel takes from
 /// `fusion::beside`.
 struct parted_map {

@@ -311,8 +311,9 @@ inline std::optional<double> middle_depth(std::span<const float> points,
   const bool with_extent = t.has_value();
   if (const auto from_joints = translation_from_joints(view, points, observed); !t) t = from_joints;
   if (!t) return std::nullopt;
-  const double middle = detail::middle_depth(points, observed)
-                            .value_or(detail::middle_depth(vertices, {}).value_or(0));
+  std::optional<double> seen_depth = detail::middle_depth(points, observed);
+  if (!seen_depth) seen_depth = detail::middle_depth(vertices, {});
+  const double middle = seen_depth.value_or(0);
   const double nearest = (t->z + middle) / 8;
 
   struct equation {

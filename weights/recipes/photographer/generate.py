@@ -82,7 +82,8 @@ def main():
     arguments.add_argument("--data", type=Path, default=makehuman.default_data_folder(),
                            help="folder that holds makehuman/, mocap/ and backgrounds/")
     arguments.add_argument("--body", type=Path, default=Path(__file__).resolve().parents[2] / "body.npz")
-    arguments.add_argument("--far", action="store_true", help="show people small or at a side, as the search for the person sees them")
+    arguments.add_argument("--far", action="store_true",
+                           help="show people small or at a side, as the search for the person sees them")
     arguments.add_argument("--jobs", type=int, default=2)
     options = arguments.parse_args()
 
