@@ -221,17 +221,25 @@ void winograd_transform(const winograd_call<Factor>& call, int tile, Factor* to,
     // Where the channels end within a vector, the last one starts early and repeats some.
     const int c = std::min(channel, g.in_channels - simd::width);
     simd::vector half[winograd_patch][winograd_patch];
-    for (int y = 0; y < winograd_patch; ++y) {
-      simd::vector d[winograd_patch];
+    const auto rows = [&]<bool Whole>() {
+      for (int y = 0; y < winograd_patch; ++y) {
+        const float* const line = call.in + (from + y * row + c);
+        simd::vector d[winograd_patch];
 #pragma GCC unroll 6
-      for (int x = 0; x < winograd_patch; ++x) {
-        const std::ptrdiff_t at = from + y * row + x * g.in_channels + c;
-        d[x] = whole || inside(y, x) ? simd::load(call.in + at) : simd::vector{};
-        // The next tile's.
-        if (x >= winograd_patch - winograd_tile)
-          simd::prefetch(call.in + at + winograd_tile * g.in_channels);
+        for (int x = 0; x < winograd_patch; ++x) {
+          const float* const at = line + std::ptrdiff_t{x} * g.in_channels;
+          d[x] = Whole || inside(y, x) ? simd::load(at) : simd::vector{};
+          // The next tile's.
+          if (x >= winograd_patch - winograd_tile)
+            simd::prefetch(at + std::ptrdiff_t{winograd_tile} * g.in_channels);
+        }
+        winograd_input<Factor>(d, half[y]);
       }
-      winograd_input<Factor>(d, half[y]);
+    };
+    if (whole) {
+      rows.template operator()<true>();
+    } else {
+      rows.template operator()<false>();
     }
     for (int x = 0; x < winograd_patch; ++x) {
       simd::vector d[winograd_patch];
@@ -273,9 +281,14 @@ MAQUETTE_NOINLINE void winograd_inverse(const winograd_call<Factor>& call, int t
     simd::vector row[winograd_tile];
     winograd_output<Factor>(half[y], row);
     const int pixel = (top + y) * call.g.width + left;
+    if (width == winograd_tile) {
+      tile_sums<winograd_tile, 1> sums;
 #pragma GCC unroll 4
-    for (int x = 0; x < winograd_tile; ++x)
-      if (x < width) call.finish(pixel + x, channel, row[x]);
+      for (int x = 0; x < winograd_tile; ++x) sums[x][0] = row[x];
+      call.finish(pixel, channel, sums);
+      continue;
+    }
+    for (int x = 0; x < width; ++x) call.finish(pixel + x, channel, row[x]);
   }
 }
 
