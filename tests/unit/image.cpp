@@ -156,6 +156,12 @@ TEST_CASE("pictures that cannot be used give one sentence with the file's name")
   CHECK(read_image(data_file("rgb.png"), {.max_side = 7}).error().code == errc::unsupported);
   CHECK(read_image(data_file("rgb.bmp"), {.max_pixels = 47}).error().code == errc::unsupported);
   CHECK(read_image(data_file("rgb.ppm"), {.max_pixels = 48}));
+
+  std::vector<std::byte> no_size = data_bytes("rgb.png");
+  std::fill_n(no_size.begin() + 16, 4, std::byte{0});
+  const auto empty = decode_image(no_size, "it.png");
+  REQUIRE(!empty);
+  CHECK(empty.error().message == "it.png: the picture has no pixels");
 }
 
 TEST_CASE("cut, mutated and random pictures never do harm") {

@@ -174,11 +174,19 @@ inline result<image> decode_pnm(std::span<const std::byte> bytes, const std::str
   return {};
 }
 
-/// Whether a PNG file has all its chunks up to the end mark, and pixels in the first that should.
+/// Whether a PNG file has a size, all its chunks up to the end mark, and pixels in the first that
+/// should: of a size of nothing stb would say that it does not know such files.
 [[gnu::cold]] inline result<void> check_png(std::span<const std::byte> bytes,
-                                            const std::string& origin) {
+                                            const std::string& origin, const image_limits& limits) {
+  constexpr std::uint32_t image_header = 0x49484452;                        // IHDR
   constexpr std::uint32_t image_data = 0x49444154, image_end = 0x49454E44;  // IDAT, IEND
   constexpr std::size_t overhead = 12;  // length, type, checksum
+  const auto first = load_big_endian<std::uint32_t>(bytes, 12);
+  const auto width = load_big_endian<std::uint32_t>(bytes, 16);
+  const auto height = load_big_endian<std::uint32_t>(bytes, 20);
+  if (first == image_header && width && height)
+    if (result<void> size = check_picture_size({*width, *height}, limits, origin); !size)
+      return size;
   bool has_data = false;
   for (std::size_t at = 8;;) {
     const auto length = load_big_endian<std::uint32_t>(bytes, at);
@@ -290,7 +298,7 @@ inline result<image> decode_image(std::span<const std::byte> bytes,
     return detail::oriented(std::move(*picture), summary.orientation);
   }
   if (begins_with("\x89PNG\r\n\x1a\n")) {
-    if (result<void> whole = detail::check_png(bytes, name); !whole) return whole.error();
+    if (result<void> whole = detail::check_png(bytes, name, limits); !whole) return whole.error();
     return detail::decode_with_stb(bytes, name, limits);
   }
   if (begins_with("BM")) {
