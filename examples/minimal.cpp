@@ -17,10 +17,11 @@ int main(int count, char** arguments) {
 
   const auto person = (*estimator)(*photo);
   if (!person) return fail(person.error());
-  std::printf("%.1f m away, root rotation %.2f %.2f %.2f\n", person->translation.z,
+  std::printf("found with a score of %.2f, root rotation %.2f %.2f %.2f\n", person->score,
               person->theta[0], person->theta[1], person->theta[2]);
 
   const auto written =
-      maquette::write_obj(arguments[4], {person->vertices, estimator->body().faces});
+      maquette::write_obj(arguments[4], {person->vertices, estimator->body().faces},
+                          maquette::mesh_frame::camera);  // upright for a viewer
   return written ? 0 : fail(written.error());
 }

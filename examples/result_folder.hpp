@@ -20,6 +20,7 @@
 
 #include "maquette/body/skeleton.hpp"
 #include "maquette/core/result.hpp"
+#include "maquette/core/vertex_normals.hpp"
 #include "maquette/estimator.hpp"
 #include "maquette/io/glb.hpp"
 #include "maquette/io/image.hpp"
@@ -114,11 +115,11 @@ inline maquette::result<void> write_meshes(const result_folder& folder,
   using namespace maquette;
   const std::array<float, 3> standing =
       standing_translation(found.vertices, posed.rest_joints[smpl24::pelvis]);
-  std::vector<float> upright(found.vertices);
-  for (std::size_t i = 0; i < upright.size(); ++i)
-    upright[i] = (i % 3 == 0 ? 1.0F : -1.0F) * (upright[i] + standing[i % 3]);
-  const std::vector<float> upright_normals = vertex_normals(upright, body.faces);
-  if (auto done = write_obj(folder.file("person.obj"), {upright, body.faces, upright_normals});
+  std::vector<float> placed(found.vertices);
+  for (std::size_t i = 0; i < placed.size(); ++i) placed[i] += standing[i % 3];
+  const std::vector<float> placed_normals = vertex_normals(placed, body.faces);
+  if (auto done = write_obj(folder.file("person.obj"), {placed, body.faces, placed_normals},
+                            mesh_frame::camera);
       !done)
     return done;
 

@@ -9,7 +9,7 @@ root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 
 install_dependencies build-essential cmake zlib1g-dev libstb-dev libcli11-dev nlohmann-json3-dev
 
-build=$root/build
+build=$root/build-program  # beside build/, which the presets configure with tests and benchmarks
 quietly() { # log command...
   local log=$1
   shift
@@ -25,8 +25,4 @@ fi
 quietly "$build/configure.log" cmake -S "$root" -B "$build" "${first_time[@]}"
 quietly "$build/build.log" cmake --build "$build" --parallel "$(nproc)" --target maquette_program
 
-defaults=()
-given=" $* "
-case $given in *" --weights"*) ;; *) defaults+=(--weights "$root/weights/maquette.safetensors") ;; esac
-case $given in *" --body"*) ;; *) defaults+=(--body "$root/weights/body.npz") ;; esac
-exec "$build/examples/maquette" "${defaults[@]}" "$@"
+exec "$build/examples/maquette" "$@"

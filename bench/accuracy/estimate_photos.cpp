@@ -197,8 +197,9 @@ int main(int count, char** arguments) {
                    "do not look at the turned photo where nobody is clearly seen");
   program.add_flag("--quarter-cell", chosen.quarter_cell, "read joints to a quarter of a cell");
   CLI::Option* const bfloat16 =
-      program.add_flag("--bfloat16", chosen.bfloat16, "Human2D's 1x1 products in bfloat16");
-  program.add_flag("--int8", chosen.int8, "the same in eight bits")->excludes(bfloat16);
+      program.add_flag("--bfloat16", chosen.bfloat16, "Human2D's products in bfloat16");
+  program.add_flag("--int8", chosen.int8, "its 1x1 products in eight bits, the others in bfloat16")
+      ->excludes(bfloat16);
   CLI11_PARSE(program, count, arguments);
   using in_bfloat16 = basic_estimator<human2d<16, 96, 2, 1, 256, arithmetic::bfloat16>>;
   using in_int8 = basic_estimator<human2d<16, 96, 2, 1, 256, arithmetic::int8>>;

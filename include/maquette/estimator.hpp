@@ -208,6 +208,11 @@ class basic_estimator {
   /// The body for what somebody saw in a crop of a photo of `width` x `height` pixels, be it this
   /// estimator (`workspace.reading` after a call) or another detector of joints and silhouettes.
   ///
+  /// Given are the reading's crop, a square in photo pixels; its joints in MPII's order, x and y in
+  /// [-1, 1] of the crop, with the height of the heat map's peak as confidence, which the weights'
+  /// calibration turns into a probability (0: not seen); and the probability of body. The score is
+  /// worked out from these and `least_score` is not asked; `coarse` and `milliseconds` say nothing.
+  ///
   /// Whatever the reading holds, the body is finite: see `discard_nonsense`, and what the fields of
   /// `estimate` say of a reading that tells nothing. Errors: malformed (as above; a crop without
   /// area).

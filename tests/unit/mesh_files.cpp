@@ -5,6 +5,7 @@
 #include <sstream>
 
 #include "io_support.hpp"
+#include "maquette/core/vertex_normals.hpp"
 #include "maquette/io/obj.hpp"
 #include "maquette/io/ply.hpp"
 
@@ -30,6 +31,8 @@ TEST_CASE("an OBJ file says exactly the mesh") {
   CHECK(*text ==
         "v 0 0 0\nv 0.1 0 0\nv 0 1.5e-07 0\nv 0 0 -3\n"
         "f 1 3 2\nf 1 2 4\nf 1 4 3\nf 2 3 4\n");
+  CHECK(mentions(*encode_obj(tetrahedron, mesh_frame::camera),
+                 "v 0 0 0\nv 0.1 0 0\nv 0 -1.5e-07 0\nv 0 0 3\n"));
   mesh_view full = tetrahedron;
   const std::vector<float> normals = vertex_normals(vertices, faces);
   full.normals = normals;

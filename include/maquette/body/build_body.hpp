@@ -297,8 +297,8 @@ void regress(const body_array& regressor, const double* points, std::size_t stri
 /// Every array that is missing, of the wrong shape, not finite or senseless (an index out of range,
 /// weights that do not sum to 1 within 1e-3, a kinematic table that is no tree) is named in the one
 /// error, with `name` (the file), what was expected and what was found. Without
-/// `joint_regressor_mpii`, MPII's joints come from the skeleton: same-named joints, thorax = neck,
-/// upper neck = midpoint of neck and head, head top = vertex 411 (SMPL's 6890) or the highest.
+/// `joint_regressor_mpii`, MPII's joints are those of the skeleton moved to where people mark them;
+/// the head's top is vertex 411 of SMPL's 6890, or else the highest.
 template <class T = float>
 [[nodiscard, gnu::cold]] result<basic_body_model<T>> build_body(const body_arrays& arrays,
                                                                 std::string_view name,

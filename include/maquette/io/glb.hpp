@@ -13,17 +13,13 @@
 
 #include "maquette/core/result.hpp"
 #include "maquette/core/sentence.hpp"
+#include "maquette/core/vertex_normals.hpp"
 #include "maquette/io/bytes.hpp"
 #include "maquette/io/file.hpp"
 #include "maquette/io/json.hpp"
 #include "maquette/io/mesh.hpp"
 
 namespace maquette {
-
-/// In which frame a mesh is given: `body` is glTF's own (y up, facing +z); `camera` (x right, y
-/// down, z forward) is turned by pi about x, so that who stands upright in the photo stands upright
-/// in a viewer.
-enum class mesh_frame : std::uint8_t { body, camera };
 
 /// A mesh that hangs on a skeleton, with one pose: borrowed, in metres and radians.
 ///

@@ -5,12 +5,16 @@
 #include <cstdint>
 #include <span>
 #include <string>
-#include <vector>
 
 #include "maquette/core/result.hpp"
 #include "maquette/core/sentence.hpp"
 
 namespace maquette {
+
+/// In which frame a mesh is given: `body` is SMPL's and that of files (y up, facing +z); `camera`
+/// (x right, y down, z forward) is turned by pi about x on its way into a file, so that who stands
+/// upright in the photo stands upright in a viewer.
+enum class mesh_frame : std::uint8_t { body, camera };
 
 /// A triangle mesh to be written: borrowed, in metres, counter-clockwise seen from outside.
 struct mesh_view {
@@ -56,36 +60,5 @@ inline result<void> check_finite(std::span<const float> values, const char* what
 }
 
 }  // namespace detail
-
-/// Unit normals [V, 3]: the mean of a vertex' faces weighted by area; +y where there is none.
-///
-/// Face indices must be in range.
-inline std::vector<float> vertex_normals(std::span<const float> vertices,
-                                         std::span<const std::uint32_t> faces) {
-  std::vector<double> sums(vertices.size());
-  for (std::size_t face = 0; face + 2 < faces.size(); face += 3) {
-    const float* a = vertices.data() + 3 * std::size_t{faces[face]};
-    const float* b = vertices.data() + 3 * std::size_t{faces[face + 1]};
-    const float* c = vertices.data() + 3 * std::size_t{faces[face + 2]};
-    double u[3], v[3];
-    for (std::size_t k = 0; k < 3; ++k) {
-      u[k] = double{b[k]} - a[k];
-      v[k] = double{c[k]} - a[k];
-    }
-    const double cross[3] = {u[1] * v[2] - u[2] * v[1], u[2] * v[0] - u[0] * v[2],
-                             u[0] * v[1] - u[1] * v[0]};
-    for (std::size_t corner = 0; corner < 3; ++corner)
-      for (std::size_t k = 0; k < 3; ++k)
-        sums[3 * std::size_t{faces[face + corner]} + k] += cross[k];
-  }
-  std::vector<float> normals(vertices.size());
-  for (std::size_t i = 0; i + 2 < sums.size(); i += 3) {
-    const double length = std::hypot(sums[i], sums[i + 1], sums[i + 2]);
-    const bool usable = length > 0 && std::isfinite(length);
-    for (std::size_t k = 0; k < 3; ++k)
-      normals[i + k] = usable ? static_cast<float>(sums[i + k] / length) : (k == 1 ? 1.0F : 0.0F);
-  }
-  return normals;
-}
 
 }  // namespace maquette

@@ -17,14 +17,15 @@ namespace maquette {
 ///
 /// Coordinates are written so that they read back exactly, indices from 1. Errors: mismatch,
 /// unsupported (too large).
-inline result<std::string> encode_obj(const mesh_view& mesh) {
+inline result<std::string> encode_obj(const mesh_view& mesh, mesh_frame frame = mesh_frame::body) {
   if (result<void> usable = detail::check_mesh(mesh); !usable) return usable.error();
   std::string text;
   const auto rows = [&](const char* key, std::span<const float> values, std::size_t width) {
     for (std::size_t i = 0; i < values.size(); ++i) {
       if (i % width == 0) text += key;
       text += ' ';
-      detail::append_number(text, values[i]);
+      const bool turned = frame == mesh_frame::camera && width == 3 && i % 3 != 0;
+      detail::append_number(text, turned ? 0.0F - values[i] : values[i]);
       if (i % width == width - 1) text += '\n';
     }
   };
@@ -43,11 +44,13 @@ inline result<std::string> encode_obj(const mesh_view& mesh) {
   return text;
 }
 
-/// Writes a Wavefront OBJ file whole or not at all, in the frame in which the vertices are given.
+/// Writes a Wavefront OBJ file whole or not at all. A body in the camera's frame, as an estimate
+/// holds it, is turned upright if that is said.
 ///
 /// Errors: those of `encode_obj`; unwritable.
-inline result<void> write_obj(const std::string& path, const mesh_view& mesh) {
-  const result<std::string> text = encode_obj(mesh);
+inline result<void> write_obj(const std::string& path, const mesh_view& mesh,
+                              mesh_frame frame = mesh_frame::body) {
+  const result<std::string> text = encode_obj(mesh, frame);
   if (!text) return error{text.error().code, detail::sentence({path, ": ", text.error().message})};
   return write_file(path, std::string_view(*text));
 }

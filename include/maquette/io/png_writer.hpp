@@ -45,7 +45,7 @@ namespace maquette {
 /// Writes 8-bit samples [height, width, channels] as a PNG file, whole or not at all; one channel
 /// is grey, three are RGB.
 ///
-/// Errors: mismatch (sizes that do not agree), unwritable.
+/// Errors: mismatch (sizes that do not agree), unsupported (over 1 GiB), unwritable.
 inline result<void> write_png(const std::string& path, std::int32_t width, std::int32_t height,
                               std::int32_t channels, std::span<const std::uint8_t> samples) {
   if (width < 1 || height < 1 || (channels != 1 && channels != 3) ||
@@ -67,7 +67,7 @@ inline result<void> write_png(const std::string& path, std::int32_t width, std::
 
 /// Writes a picture as an RGB PNG file, whole or not at all.
 ///
-/// Errors: mismatch, unwritable.
+/// Errors: as above.
 inline result<void> write_png(const std::string& path, const image& picture) {
   return write_png(path, picture.width, picture.height, 3, picture.pixels);
 }

@@ -9,38 +9,12 @@
 #include <vector>
 
 #include "maquette/core/assert.hpp"
+#include "maquette/core/vertex_normals.hpp"
 #include "maquette/render/camera.hpp"
 #include "maquette/render/canvas.hpp"
 #include "maquette/render/rasterizer.hpp"
 
 namespace maquette {
-
-/// Smooth normals [V, 3], unit length, of a mesh: the sum of its faces' normals by area.
-///
-/// A vertex without faces gets (0, 0, 0).
-inline void vertex_normals(std::span<const float> vertices, std::span<const std::uint32_t> faces,
-                           std::span<float> normals) {
-  MAQUETTE_ASSERT(normals.size() == vertices.size(), "one normal a vertex");
-  std::fill(normals.begin(), normals.end(), 0.0F);
-  const auto vertex = [&](std::size_t i) {
-    return vec3<float>{vertices[3 * i], vertices[3 * i + 1], vertices[3 * i + 2]};
-  };
-  for (std::size_t f = 0; f + 2 < faces.size(); f += 3) {
-    const vec3<float> a = vertex(faces[f]);
-    const vec3<float> n = cross(vertex(faces[f + 1]) - a, vertex(faces[f + 2]) - a);
-    for (std::size_t k = 0; k < 3; ++k) {
-      float* const sum = normals.data() + 3 * std::size_t{faces[f + k]};
-      sum[0] += n.x;
-      sum[1] += n.y;
-      sum[2] += n.z;
-    }
-  }
-  for (std::size_t i = 0; i + 2 < normals.size(); i += 3) {
-    const float length = norm(vec3<float>{normals[i], normals[i + 1], normals[i + 2]});
-    if (!(length > 0)) continue;
-    for (std::size_t k = 0; k < 3; ++k) normals[i + k] /= length;
-  }
-}
 
 /// A far light: the direction towards it in the camera's frame and its linear intensity a channel.
 struct far_light {
