@@ -195,11 +195,13 @@ class basic_estimator {
     out.milliseconds.human2d = reading.milliseconds;
     out.milliseconds.find = std::max(0.0, watch.lap() - reading.milliseconds);
     const std::optional<image_box> seen = person_box(reading, width, height);
-    if (!options.box && (!(reading.score >= options.least_score) || !seen))
+    if (!options.box && !(reading.score >= options.least_score))
       return error{errc::no_person,
                    detail::sentence({"expected a person, found none: the best score is ",
                                      std::max(reading.score, 0.0F), " where at least ",
                                      options.least_score, " was expected"})};
+    if (!options.box && !seen)
+      return error{errc::no_person, "expected a person, found none who spans four pixels"};
     out.box = options.box ? *options.box : *seen;
     embody(width, height, options, here, workspace, out);
     return {};
@@ -291,9 +293,10 @@ class basic_estimator {
     if (options.distance && !options.focal)
       return error{errc::malformed, "expected a focal length with the distance, found none"};
     if (options.distance && !(*options.distance > 0 && *options.distance <= largest_distance))
-      return error{errc::malformed,
-                   detail::sentence({"expected a distance of at most 100000 metres, found ",
-                                     *options.distance})};
+      return error{
+          errc::malformed,
+          detail::sentence({"expected a distance above 0 and of at most 100000 metres, found ",
+                            *options.distance})};
     return {};
   }
 
@@ -384,7 +387,7 @@ class basic_estimator {
   }
 
   static void limit_shape(estimate& out) {
-    for (float& b : out.beta) b = std::clamp(b, -largest_beta, largest_beta);
+    for (float& b : out.beta) b = std::isnan(b) ? 0 : std::clamp(b, -largest_beta, largest_beta);
   }
 
   /// Where the body stands, from the joints and the silhouette, or in the box.
@@ -449,7 +452,7 @@ class basic_estimator {
                                         const context<B>& here, workspace_type& memory,
                                         crop_reading& reading, int quarters = 0) const {
     const Human2D& network = networks_.sight.network();
-    double spent = 0;
+    double spent = reading.milliseconds;
     if (quarters != 0 || memory.seen != reading.crop || !options.flip_average) {
       look(network, photo, reading.crop, options, here, memory, reading, quarters);
       spent = reading.milliseconds;

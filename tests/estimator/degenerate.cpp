@@ -211,3 +211,22 @@ TEST_CASE("a network that overflows finds nobody, and in a box somebody unknown"
     check_likeliest(*found);
   }
 }
+
+TEST_CASE("a shape network that overflows gives a finite shape") {
+  synthetic::weights_file file = synthetic::complete_weights(true);
+  for (float& weight : file.tensors.at("shape_prior.block.linear1.weight").values) weight = 1e38F;
+  estimator::workspace_type memory = loaded(file, false).make_workspace();
+  estimate out;
+  REQUIRE(loaded(file, false).from_reading(somebody(), 300, 200, {}, memory, out));
+  check_finite(out);
+}
+
+TEST_CASE("a crop beside the photo gives a box with an area") {
+  crop_reading reading = somebody();
+  reading.body.fill(1);
+  reading.crop = {-400, 0, 256};
+  const estimate found = body_of(reading);
+  check_finite(found);
+  CHECK(found.box.width() > 0);
+  CHECK(found.box.height() > 0);
+}

@@ -266,6 +266,18 @@ TEST_CASE("from the second photo on, an estimate allocates nothing") {
   CHECK(used == 0);
 }
 
+TEST_CASE("no crop of a photo takes more memory than the first one did") {
+  const image photo = pattern(700, 900);
+  crop_workspace memory;
+  std::vector<float> input(std::size_t{3} * 64 * 64);
+  crop_to_input(photo, {300, 300, 20}, 64, memory, input);
+  const std::size_t before = allocation_count();
+  for (const double side : {1.0, 30.0, 64.0, 65.5, 130.0, 700.0, 900.0, 5000.0})
+    for (const double at : {-400.0, 0.0, 0.3, 500.0})
+      crop_to_input(photo, {at, at, side}, 64, memory, input);
+  CHECK(allocation_count() == before);
+}
+
 TEST_CASE("from the second call on, a batch of packed bodies allocates nothing") {
   const result<body_model> model = load_body(body_path);
   REQUIRE(model);
@@ -355,6 +367,9 @@ TEST_CASE("a weights file that is not for this program is refused by what it say
   synthetic::answer_self_test(file);
   synthetic::weights_file wrong = file;
   wrong.tensors.at("selftest.pose").values[5] += 0.01F;
+  CHECK(mentions(refusal(wrong), "selftest.pose"));
+  wrong = file;
+  wrong.tensors.at("selftest.pose").values[5] = std::numeric_limits<float>::infinity();
   CHECK(mentions(refusal(wrong), "selftest.pose"));
   wrong = file;
   wrong.tensors.erase("human2d.stem.conv.bias");

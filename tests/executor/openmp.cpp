@@ -10,6 +10,10 @@ TEST_CASE("OpenMP's threads do the work of an executor, any number of them") {
     interop::openmp_pool pool(threads);
     pool_checks::check(pool);
   }
+  const interop::openmp_pool constant(2);
+  std::atomic<int> calls = 0;
+  executor(constant).for_each(5, [&](std::size_t) { ++calls; });
+  CHECK(calls == 5);
   interop::openmp_pool as_many_as_openmp_takes;
   pool_checks::visits_each_index_once(as_many_as_openmp_takes);
 }

@@ -2,8 +2,10 @@
 #include "maquette/io/file.hpp"
 
 #include <doctest/doctest.h>
+#include <sys/stat.h>
 
 #include <filesystem>
+#include <thread>
 
 #include "io_support.hpp"
 
@@ -53,4 +55,20 @@ TEST_CASE("a device is read like any stream") {
   const auto nothing = mapped_file::open("/dev/null");
   REQUIRE(nothing);
   CHECK(nothing->bytes().empty());
+}
+
+TEST_CASE("a named pipe gives what was written to it") {
+  const std::string path = written_file("pipe");
+  std::filesystem::remove(path);
+  REQUIRE(::mkfifo(path.c_str(), 0600) == 0);
+  std::thread writer([&] {
+    std::FILE* const file = std::fopen(path.c_str(), "wb");
+    std::fputs("hello", file);
+    std::fclose(file);
+  });
+  const auto read = mapped_file::open(path);
+  writer.join();
+  REQUIRE(read);
+  CHECK(read->bytes().size() == 5);
+  std::filesystem::remove(path);
 }

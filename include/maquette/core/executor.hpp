@@ -26,8 +26,8 @@ class executor {
   /// Everything on the threads of this pool.
   template <ThreadPool Pool>
   requires(!std::same_as<Pool, executor>) executor(Pool& pool)
-      : pool_(&pool), run_([](void* p, std::size_t count, const task& work) {
-          static_cast<Pool*>(p)->for_each(count, work);
+      : pool_(&pool), run_([](const void* p, std::size_t count, const task& work) {
+          const_cast<Pool*>(static_cast<const Pool*>(p))->for_each(count, work);
         }) {}
 
   /// Calls `function(index)` once for every index below `count`; results must not depend on order.
@@ -43,8 +43,8 @@ class executor {
     for (std::size_t index = 0; index < count; ++index) work(index);
   }
 
-  void* pool_ = nullptr;
-  void (*run_)(void*, std::size_t, const task&) = nullptr;
+  const void* pool_ = nullptr;
+  void (*run_)(const void*, std::size_t, const task&) = nullptr;
 };
 
 }  // namespace maquette

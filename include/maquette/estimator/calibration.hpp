@@ -42,7 +42,7 @@ struct joint_calibration {
   const named_tensor* const offset = tensors.find("calibration.offset");
   if (slope == nullptr && offset == nullptr) return curves;
   const auto read = [](const named_tensor* tensor, std::array<float, mpii16::count>& values) {
-    if (tensor == nullptr || tensor->values.size() != values.size()) return false;
+    if (tensor == nullptr || tensor->shape != tensor_shape{values.size()}) return false;
     std::copy(tensor->values.begin(), tensor->values.end(), values.begin());
     return std::all_of(values.begin(), values.end(), [](float v) { return std::isfinite(v); });
   };

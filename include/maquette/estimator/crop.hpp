@@ -55,13 +55,16 @@ using crop_workspace = detail::resample_workspace;
 /// Resizes a crop of the photo to what human2d takes: [size, size, 3] floats, rgb / 255 - 0.5.
 ///
 /// Separable triangle filter as in `crop_resize`; grey 128 beyond the photo. Allocates only where
-/// `workspace` has not yet served as large a crop.
+/// `workspace` has not yet served as large a photo and input, up to 65,536 pixels a side.
 inline void crop_to_input(const picture_view& photo, const crop_box& crop, std::int32_t size,
                           crop_workspace& workspace, std::span<float> input) {
   MAQUETTE_ASSERT(
       input.size() == 3 * static_cast<std::size_t>(size) * static_cast<std::size_t>(size),
       "crop_to_input: the input is [size, size, 3]");
   MAQUETTE_ASSERT(crop.side > 0, "crop_to_input: an empty crop");
+  detail::reserve_resample_axis(photo.width, size, workspace.columns);
+  detail::reserve_resample_axis(photo.height, size, workspace.rows);
+  workspace.column_sums.reserve(3 * static_cast<std::size_t>(photo.width) + 1);
   detail::make_resample_axis(crop.x, crop.side, photo.width, size, workspace.columns);
   detail::make_resample_axis(crop.y, crop.side, photo.height, size, workspace.rows);
   float* target = input.data();

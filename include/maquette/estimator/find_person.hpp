@@ -201,7 +201,8 @@ enum class person_choice : std::uint8_t { most_joints, largest };
   box = {std::clamp(low.u, 0.0, width), std::clamp(low.v, 0.0, height),
          std::clamp(high.u, 0.0, width), std::clamp(high.v, 0.0, height)};
   // A crop of less than four pixels shows nothing, and the next one would be smaller still.
-  if (std::max(box.width(), box.height()) < 4) return std::nullopt;
+  if (std::max(box.width(), box.height()) < 4 || !(std::min(box.width(), box.height()) > 0))
+    return std::nullopt;
   return box;
 }
 
@@ -210,14 +211,17 @@ struct coarse_squares {
   std::array<crop_box, 81> square;
   std::size_t count = 0;
 
-  /// Squares of this side that cover the photo, steps of at most `step` apart; one in the middle of
-  /// an axis along which the photo is not longer than a square.
+  /// Squares of this side that cover the photo, steps of at most `step` apart as long as there are
+  /// squares enough (nine a side, or all of them in one row); one in the middle of an axis along
+  /// which the photo is not longer than a square.
   void cover(double width, double height, double side, double step) {
-    const auto steps = [&](double extent, double most) {
+    const double most =
+        std::min(width, height) <= side ? static_cast<double>(square.size() - 1) : 8;
+    const auto steps = [&](double extent) {
       return extent <= side ? 0.0 : std::min(std::ceil((extent - side) / step), most);
     };
-    const double columns = steps(width, 8);
-    const double rows = steps(height, 8);
+    const double columns = steps(width);
+    const double rows = steps(height);
     const auto place = [&](double extent, double index, double last) {
       return last == 0 ? (extent - side) / 2 : (extent - side) * index / last;
     };

@@ -37,6 +37,7 @@ namespace detail {
 class c_file {
  public:
   c_file(const std::string& path, const char* mode) : file_(std::fopen(path.c_str(), mode)) {}
+  explicit c_file(std::FILE* file) : file_(file) {}
   c_file(const c_file&) = delete;
   c_file& operator=(const c_file&) = delete;
   ~c_file() { close(); }
@@ -52,19 +53,12 @@ class c_file {
   std::FILE* file_;
 };
 
-}  // namespace detail
-
-/// Reads a whole file into memory, at most `max_bytes` of it.
-///
-/// Errors: not_found, unreadable (also a folder), unsupported (more than `max_bytes`).
-inline result<std::vector<std::byte>> read_file(const std::string& path,
-                                                std::uint64_t max_bytes = std::uint64_t{4} << 30) {
-  detail::c_file file(path, "rb");
-  if (!file) {
-    const int number = errno;
-    return detail::system_error(number == ENOENT ? errc::not_found : errc::unreadable, path,
-                                "cannot be opened", number);
-  }
+/// The rest of an open file, or why there is none, `number` being the errno of its opening.
+inline result<std::vector<std::byte>> read_rest(const c_file& file, int number,
+                                                const std::string& path, std::uint64_t max_bytes) {
+  if (!file)
+    return system_error(number == ENOENT ? errc::not_found : errc::unreadable, path,
+                        "cannot be opened", number);
   std::vector<std::byte> bytes;
   constexpr std::size_t step = 64 * 1024;
   std::size_t size = 0;
@@ -73,14 +67,28 @@ inline result<std::vector<std::byte>> read_file(const std::string& path,
     const std::size_t got = std::fread(bytes.data() + size, 1, step, file.get());
     size += got;
     if (size > max_bytes)
-      return error{errc::unsupported, detail::sentence({path, ": expected at most ", max_bytes,
-                                                        " bytes, found more"})};
+      return error{errc::unsupported,
+                   sentence({path, ": expected at most ", max_bytes, " bytes, found more"})};
     if (got < step) break;
   }
   if (std::ferror(file.get()) != 0)
-    return detail::system_error(errc::unreadable, path, "cannot be read", errno);
+    return system_error(errc::unreadable, path, "cannot be read", errno);
   bytes.resize(size);
   return bytes;
+}
+
+inline constexpr std::uint64_t most_read = std::uint64_t{4} << 30;
+
+}  // namespace detail
+
+/// Reads a whole file into memory, at most `max_bytes` of it.
+///
+/// Errors: not_found, unreadable (also a folder), unsupported (more than `max_bytes`).
+inline result<std::vector<std::byte>> read_file(const std::string& path,
+                                                std::uint64_t max_bytes = detail::most_read) {
+  errno = 0;
+  const detail::c_file file(path, "rb");
+  return detail::read_rest(file, errno, path, max_bytes);
 }
 
 /// The bytes of a file, mapped into memory where the system can and read otherwise.
@@ -111,22 +119,28 @@ class mapped_file {
   static result<mapped_file> open(const std::string& path) {
 #if MAQUETTE_HAS_MMAP
     const int descriptor = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
-    if (descriptor >= 0) {
-      void* mapping = MAP_FAILED;
-      struct ::stat status {};
-      if (::fstat(descriptor, &status) == 0 && S_ISREG(status.st_mode) && status.st_size > 0)
-        mapping = ::mmap(nullptr, static_cast<std::size_t>(status.st_size), PROT_READ, MAP_PRIVATE,
-                         descriptor, 0);
-      ::close(descriptor);
+    struct ::stat status {};
+    if (descriptor >= 0 && ::fstat(descriptor, &status) == 0 && S_ISREG(status.st_mode) &&
+        status.st_size > 0) {
+      const auto size = static_cast<std::size_t>(status.st_size);
+      void* const mapping = ::mmap(nullptr, size, PROT_READ, MAP_PRIVATE, descriptor, 0);
       if (mapping != MAP_FAILED) {
+        ::close(descriptor);
         mapped_file file;
         file.mapping_ = mapping;
-        file.size_ = static_cast<std::size_t>(status.st_size);
+        file.size_ = size;
         return file;
       }
     }
-#endif
+    // Not opened again by its name: a pipe's writer may be gone by then.
+    const int number = errno;
+    const detail::c_file opened(descriptor >= 0 ? ::fdopen(descriptor, "rb") : nullptr);
+    if (!opened && descriptor >= 0) ::close(descriptor);
+    result<std::vector<std::byte>> bytes =
+        detail::read_rest(opened, number, path, detail::most_read);
+#else
     result<std::vector<std::byte>> bytes = read_file(path);
+#endif
     if (!bytes) return bytes.error();
     mapped_file file;
     file.owned_ = std::move(*bytes);

@@ -52,6 +52,9 @@ inline void* stb_reallocate(void* memory, std::size_t size) {
 #pragma GCC push_options
 #pragma GCC optimize("Os")
 #endif
+#if defined(STBI_INCLUDE_STB_IMAGE_H)
+#error "include maquette/io/image.hpp before stb_image.h, which would make its functions extern"
+#endif
 #define STB_IMAGE_STATIC
 #define STB_IMAGE_IMPLEMENTATION
 #define STBI_ONLY_PNG

@@ -86,6 +86,15 @@ MAQUETTE_NOINLINE inline void make_resample_axis(double start, double length, st
   }
 }
 
+/// Room for any axis from `source` to `target` pixels: a target pixel meets at most 2 s + 1 of the
+/// source's, s = max(1, scale), and at most source / s + 3 target pixels meet any.
+inline void reserve_resample_axis(std::int32_t source, std::int32_t target, resample_axis& axis) {
+  // Beyond the largest pictures that are read from files it is left to chance.
+  const auto most = static_cast<std::size_t>(std::min(source, 1 << 16));
+  axis.taps.reserve(static_cast<std::size_t>(target));
+  axis.weights.reserve(5 * most + 3 * static_cast<std::size_t>(target));
+}
+
 /// A picture's bytes [height, width, 3], rows so many bytes apart: borrowed.
 struct pixel_rows {
   const std::uint8_t* pixels;

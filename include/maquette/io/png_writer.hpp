@@ -28,6 +28,10 @@
 #pragma GCC push_options
 #pragma GCC optimize("O2")
 #endif
+#if defined(INCLUDE_STB_IMAGE_WRITE_H)
+#error \
+    "include maquette/io/png_writer.hpp before stb_image_write.h, which would make its functions extern"
+#endif
 #define STB_IMAGE_WRITE_STATIC
 #define STB_IMAGE_WRITE_IMPLEMENTATION
 #define STBI_WRITE_NO_STDIO
@@ -54,7 +58,8 @@ inline result<void> write_png(const std::string& path, std::int32_t width, std::
       samples.size() % (static_cast<std::size_t>(width) * static_cast<std::size_t>(height)) != 0)
     return error{errc::mismatch, detail::sentence({path, ": expected ", width, " x ", height, " x ",
                                                    channels, " samples, found ", samples.size()})};
-  if (samples.size() > std::size_t{1} << 30)
+  // stb counts in int, and a byte more a row.
+  if (samples.size() > (std::size_t{1} << 30) - static_cast<std::size_t>(height))
     return error{errc::unsupported,
                  detail::sentence({path, ": a PNG picture of more than 1 GiB is not written"})};
   int size = 0;
