@@ -53,7 +53,7 @@ void check_threads(const convolution& one, const Find& find) {
 template <class Visit>
 void for_each_winograd_geometry(Visit&& visit) {
   for (const int in : {16, 24, 38, 128})
-    for (const int out : {16, 33, 48, 70})
+    for (const int out : {16, 24, 33, 48, 70})
       for (const kernel::extent2 map : {kernel::extent2{8, 8}, {9, 31}, {20, 14}})
         visit(conv2d_geometry{.in_channels = in,
                               .out_channels = out,
@@ -71,7 +71,7 @@ floats rounded(floats values) {
 template <class Visit>
 void for_each_pointwise_geometry(Visit&& visit) {
   for (const int in : {1, 2, 15, 16, 37, 128, 301})
-    for (const int out : {1, 16, 18, 33, 70})
+    for (const int out : {1, 16, 18, 24, 33, 70})
       for (const kernel::extent2 map : {kernel::extent2{1, 1}, {3, 11}, {20, 14}})
         visit(conv2d_geometry{
             .in_channels = in, .out_channels = out, .height = map.y, .width = map.x});
@@ -92,7 +92,7 @@ void for_each_geometry_of_taps(Visit&& visit) {
                           .padding = {taps.y / 2, taps.x / 2}});
   };
   for (const int in : {1, 2, 3, 17})
-    for (const int out : {1, 16, 18, 33, 70})
+    for (const int out : {1, 16, 18, 24, 33, 70})
       for (const kernel::extent2 map : {kernel::extent2{1, 1}, {2, 9}, {13, 4}, {23, 31}})
         for (const int taps : {3, 5, 7})
           for (const int stride : {1, 2})

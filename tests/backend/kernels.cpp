@@ -23,7 +23,7 @@ namespace {
 template <class Visit>
 void for_each_odd_geometry(Visit&& visit) {
   for (const int in : {1, 3, 16, 37, 260})
-    for (const int out : {1, 10, 32, 70})
+    for (const int out : {1, 10, 24, 32, 70})
       for (const kernel::extent2 image : {kernel::extent2{1, 1}, {5, 7}, {9, 4}})
         for (const int kernel : {1, 3, 5})
           for (const int stride : {1, 2})

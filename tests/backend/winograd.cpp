@@ -28,7 +28,7 @@ conv2d_geometry three_by_three(int in, int out, int height, int width) {
 template <class Visit>
 void for_each_geometry(Visit&& visit) {
   for (const int in : {16, 24, 37, 128})
-    for (const int out : {16, 33, 48, 70})
+    for (const int out : {16, 24, 33, 48, 70})
       for (const kernel::extent2 map : {kernel::extent2{8, 8}, {9, 31}, {20, 14}})
         visit(three_by_three(in, out, map.y, map.x));
 }

@@ -170,7 +170,7 @@ struct patch_corners {
 };
 
 /// One tile of output.
-template <int Rows, int Vectors>
+template <int Rows, int Vectors, bool Halved>
 MAQUETTE_NOINLINE void conv2d_tile(const conv2d_call& call, const patch_runs& runs, int pixel,
                                    int panel) {
   const int channel = panel * panel_width(call.g.out_channels);
@@ -186,7 +186,7 @@ MAQUETTE_NOINLINE void conv2d_tile(const conv2d_call& call, const patch_runs& ru
     for (int r = 0; r < Rows; ++r)
       row[r] = runs.values + (run * runs.to_next_run + r * runs.to_next_pixel);
     const int length = by_taps ? corners.rows_of_tap(call, run, row) : runs.length;
-    multiply<Rows, Vectors>(sum, row, weights, length);
+    multiply<Rows, Vectors, Halved>(sum, row, weights, length);
     weights += std::ptrdiff_t{length} * Vectors * simd::width;
   }
   call.finish(pixel, channel, sum);
@@ -230,14 +230,14 @@ inline void conv2d_block(const conv2d_call& call, int block, int first, int last
   const float* const next_block = next > 0 ? call.in + own * (begin + count) : nullptr;
   ahead_of_tiles ahead(next_block, static_cast<int>(own) * next, count, last - first);
   for (int panel = first; panel < last; ++panel)
-    for_panel(call.g.out_channels, panel, [&]<int Vectors>() {
+    for_panel(call.g.out_channels, panel, [&]<int Vectors, bool Halved>() {
       for_each_tile(count, [&]<int Rows>(int row) {
         ahead.prefetch();
         const patch_runs runs =
             rows != nullptr
                 ? whole_patches(call.g, rows + std::ptrdiff_t{row} * call.g.patch_size())
                 : patches_of(call, begin + row, Rows);
-        conv2d_tile<Rows, Vectors>(call, runs, begin + row, panel);
+        conv2d_tile<Rows, Vectors, Halved>(call, runs, begin + row, panel);
       });
     });
 }

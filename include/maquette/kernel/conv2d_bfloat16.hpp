@@ -65,7 +65,7 @@ inline void copy_as_pairs(const pair_call& call, std::ptrdiff_t pixel, std::uint
 }
 
 /// One tile of output from pixels that lie one behind the other.
-template <int Rows, int Vectors>
+template <int Rows, int Vectors, bool Halved>
 MAQUETTE_NOINLINE void multiply_pairs(const pair_call& call, const std::uint32_t* rows, int pixel,
                                       int panel) {
   const int pairs = pair_count(call.g.in_channels);
@@ -74,7 +74,7 @@ MAQUETTE_NOINLINE void multiply_pairs(const pair_call& call, const std::uint32_t
   const int channel = panel * panel_width(call.g.out_channels);
   tile_sums<Rows, Vectors> sum = {};
   call.finish.prefetch<Rows, Vectors>(pixel, channel);
-  multiply<Rows, Vectors>(sum, rows, pairs, weights, pairs);
+  multiply<Rows, Vectors, Halved>(sum, rows, pairs, weights, pairs);
   call.finish(pixel, channel, sum);
 }
 
@@ -91,10 +91,10 @@ inline void multiply_pair_block(const pair_call& call, int block, int first, int
   ahead_of_tiles ahead(call.in + std::ptrdiff_t{begin + count} * own, next * own, count,
                        last - first);
   for (int panel = first; panel < last; ++panel)
-    for_panel(call.g.out_channels, panel, [&]<int Vectors>() {
+    for_panel(call.g.out_channels, panel, [&]<int Vectors, bool Halved>() {
       for_each_tile(count, [&]<int Rows>(int row) {
         ahead.prefetch();
-        multiply_pairs<Rows, Vectors>(call, rows + row * pairs, begin + row, panel);
+        multiply_pairs<Rows, Vectors, Halved>(call, rows + row * pairs, begin + row, panel);
       });
     });
 }

@@ -81,7 +81,7 @@ inline void copy_run_row(const run_call& call, int y, int left, int pixels, unsi
 
 /// sum[row] += a pair of the row's values, of which a mask may keep the first only, times a pair of
 /// weights a channel. Pairs begin at multiples of two bytes.
-template <int Rows, int Vectors>
+template <int Rows, int Vectors, bool Halved>
 MAQUETTE_INLINE void multiply_pair(tile_sums<Rows, Vectors>& sum, const unsigned char* rows,
                                    std::ptrdiff_t distance, std::uint32_t mask,
                                    const std::uint32_t* weights) {
@@ -94,12 +94,14 @@ MAQUETTE_INLINE void multiply_pair(tile_sums<Rows, Vectors>& sum, const unsigned
     std::memcpy(&pair, rows + r * distance, sizeof pair);
     const simd::words value = simd::broadcast_word(pair & mask);
 #pragma GCC unroll 3
-    for (int v = 0; v < Vectors; ++v) sum[r][v] = simd::add_products(sum[r][v], value, weight[v]);
+    for (int v = 0; v < Vectors; ++v)
+      sum[r][v] = Halved && v + 1 == Vectors ? simd::add_products_below(sum[r][v], value, weight[v])
+                                             : simd::add_products(sum[r][v], value, weight[v]);
   }
 }
 
 /// One tile of output: pixels side by side, `rows` where the first one's patch begins.
-template <int Rows, int Vectors>
+template <int Rows, int Vectors, bool Halved>
 MAQUETTE_NOINLINE void multiply_runs(const run_call& call, const unsigned char* rows,
                                      std::ptrdiff_t bytes_a_row, int pixel, int panel) {
   const conv2d_geometry& g = call.g;
@@ -115,8 +117,8 @@ MAQUETTE_NOINLINE void multiply_runs(const run_call& call, const unsigned char* 
   for (int ky = 0; ky < g.kernel.y; ++ky, rows += bytes_a_row) {
     const unsigned char* from = rows;
     for (int k = 1; k < pairs; ++k, from += 4, weights += Vectors * simd::width)
-      multiply_pair<Rows, Vectors>(sum, from, distance, 0xFFFFFFFFU, weights);
-    multiply_pair<Rows, Vectors>(sum, from, distance, last_mask, weights);
+      multiply_pair<Rows, Vectors, Halved>(sum, from, distance, 0xFFFFFFFFU, weights);
+    multiply_pair<Rows, Vectors, Halved>(sum, from, distance, last_mask, weights);
     weights += Vectors * simd::width;
   }
   call.finish(pixel, channel, sum);
@@ -138,13 +140,14 @@ inline void multiply_run_block(const run_call& call, int block, int first, int l
     copy_run_row(call, y * g.stride.y - g.padding.y + row, x * g.stride.x - g.padding.x,
                  (width - 1) * g.stride.x + g.kernel.x, input + row * bytes_a_row, bytes_a_row);
   for (int panel = first; panel < last; ++panel)
-    for_panel(g.out_channels, panel, [&]<int Vectors>() {
+    for_panel(g.out_channels, panel, [&]<int Vectors, bool Halved>() {
       for (int row = 0; row < height; ++row)
         for_each_tile(width, [&]<int Rows>(int column) {
-          multiply_runs<Rows, Vectors>(call,
-                                       input + row * g.stride.y * bytes_a_row +
-                                           std::ptrdiff_t{2} * column * g.stride.x * g.in_channels,
-                                       bytes_a_row, (y + row) * g.out_width() + x + column, panel);
+          multiply_runs<Rows, Vectors, Halved>(
+              call,
+              input + row * g.stride.y * bytes_a_row +
+                  std::ptrdiff_t{2} * column * g.stride.x * g.in_channels,
+              bytes_a_row, (y + row) * g.out_width() + x + column, panel);
         });
     });
 }

@@ -162,7 +162,7 @@ inline void multiply_byte_block(const byte_call& call, int block, int first, int
   ahead_of_tiles ahead(call.in + std::ptrdiff_t{begin + count} * channels, next * channels, count,
                        last - first);
   for (int panel = first; panel < last; ++panel)
-    for_panel(call.g.out_channels, panel, [&]<int Vectors>() {
+    for_panel(call.g.out_channels, panel, [&]<int Vectors, bool>() {
       for_each_tile(count, [&]<int Rows>(int row) {
         ahead.prefetch();
         multiply_bytes<Rows, Vectors>(call, rows + row * words, scales + row, begin + row, panel);

@@ -66,10 +66,17 @@ MAQUETTE_INLINE simd::vector add_product(simd::vector sum, simd::vector a, simd:
 MAQUETTE_INLINE simd::vector add_product(simd::vector sum, simd::words a, simd::words b) {
   return simd::add_products(sum, a, b);
 }
+MAQUETTE_INLINE simd::vector add_product_below(simd::vector sum, simd::vector a, simd::vector b) {
+  return simd::add_product_below(sum, a, b);
+}
+MAQUETTE_INLINE simd::vector add_product_below(simd::vector sum, simd::words a, simd::words b) {
+  return simd::add_products_below(sum, a, b);
+}
 
 /// sum[row] += the row's factors times a panel's rows: the inner loop of every product. On the way
-/// it asks for as many vectors of memory from `ahead` on, if that is given.
-template <int Rows, int Vectors, class Factor, class... Ahead>
+/// it asks for as many vectors of memory from `ahead` on, if that is given. With `Halved`, only the
+/// lower half of the last vector is summed.
+template <int Rows, int Vectors, bool Halved = false, class Factor, class... Ahead>
 MAQUETTE_INLINE void multiply(tile_sums<Rows, Vectors>& sum, const Factor* const (&row)[Rows],
                               const Factor* panel, int depth, Ahead... ahead) {
   for (int k = 0; k < depth; ++k, panel += Vectors * simd::width) {
@@ -81,19 +88,21 @@ MAQUETTE_INLINE void multiply(tile_sums<Rows, Vectors>& sum, const Factor* const
     for (int r = 0; r < Rows; ++r) {
       const auto value = broadcast_factor(row[r][k]);
 #pragma GCC unroll 3
-      for (int v = 0; v < Vectors; ++v) sum[r][v] = add_product(sum[r][v], value, weight[v]);
+      for (int v = 0; v < Vectors; ++v)
+        sum[r][v] = Halved && v + 1 == Vectors ? add_product_below(sum[r][v], value, weight[v])
+                                               : add_product(sum[r][v], value, weight[v]);
     }
   }
 }
 
 /// The same of rows that lie at equal distances.
-template <int Rows, int Vectors, class Factor, class... Ahead>
+template <int Rows, int Vectors, bool Halved = false, class Factor, class... Ahead>
 MAQUETTE_INLINE void multiply(tile_sums<Rows, Vectors>& sum, const Factor* rows,
                               std::ptrdiff_t distance, const Factor* panel, int depth,
                               Ahead... ahead) {
   const Factor* row[Rows];
   for (int r = 0; r < Rows; ++r) row[r] = rows + r * distance;
-  multiply<Rows, Vectors>(sum, row, panel, depth, ahead...);
+  multiply<Rows, Vectors, Halved>(sum, row, panel, depth, ahead...);
 }
 
 /// Calls `tile.operator()<Rows>(first row)` until so many rows are done.
@@ -120,14 +129,20 @@ class ahead_of_tiles {
   int share_;
 };
 
-/// Calls `product.operator()<Vectors>()` with as many vectors as the panel is wide.
+/// Calls `product.operator()<Vectors, Halved>()` with as many vectors as the panel is wide, and
+/// whether one of two is half empty.
 template <class Product>
 MAQUETTE_INLINE void for_panel(int out_channels, int panel, const Product& product) {
   const int vectors = width_of_panel(out_channels, panel) / simd::width;
   if constexpr (three_vectors_fit)
-    if (vectors == 3) return product.template operator()<3>();
-  if (vectors == 2) return product.template operator()<2>();
-  product.template operator()<1>();
+    if (vectors == 3) return product.template operator()<3, false>();
+  if constexpr (simd::halves_pay) {
+    const int channels = out_channels - panel * panel_width(out_channels);
+    if (vectors == 2 && channels <= simd::width + half_width)
+      return product.template operator()<2, true>();
+  }
+  if (vectors == 2) return product.template operator()<2, false>();
+  product.template operator()<1, false>();
 }
 
 /// The first few channels of a vector; out of line, because a tile would hold many copies.
@@ -186,18 +201,13 @@ struct epilogue {
     };
     each([&](int r, int v) { sum[r][v] += simd::load(bias + channel + v * simd::width); });
     if (with.relu) each([&](int r, int v) { sum[r][v] = simd::relu(sum[r][v]); });
-    if (channel + Vectors * simd::width > channels) {
-      float values[Rows * Vectors * simd::width];
-      each([&](int r, int v) { simd::store(values + (r * Vectors + v) * simd::width, sum[r][v]); });
-      return write_tile(pixel, channel, values, Rows, Vectors);
-    }
-    const std::ptrdiff_t first = at(pixel, channel);
-    const auto place = [&](int r, int v) {
-      return first + std::ptrdiff_t{r} * channels + v * simd::width;
-    };
-    if (const float* const addend = with.addend)
-      each([&](int r, int v) { sum[r][v] += simd::load(addend + place(r, v)); });
-    each([&](int r, int v) { simd::store(out + place(r, v), sum[r][v]); });
+    const int beyond = channel + Vectors * simd::width - channels;
+    if (beyond <= 0) return place<Rows, Vectors, false>(pixel, channel, sum);
+    if constexpr (simd::halves_pay && Vectors < 3)
+      if (beyond == half_width) return place<Rows, Vectors, true>(pixel, channel, sum);
+    float values[Rows * Vectors * simd::width];
+    each([&](int r, int v) { simd::store(values + (r * Vectors + v) * simd::width, sum[r][v]); });
+    write_tile(pixel, channel, values, Rows, Vectors);
   }
 
   /// Asks for the memory that a tile will be added to and written to.
@@ -225,6 +235,28 @@ struct epilogue {
     float whole[simd::width];
     simd::store(whole, value);
     write_part(whole, channels - channel, addend, to);
+  }
+
+  /// out = addend + value of a tile; with `Halved`, of the last vector only the lower half.
+  template <int Rows, int Vectors, bool Halved>
+  MAQUETTE_INLINE void place(int pixel, int channel, const tile_sums<Rows, Vectors>& value) const {
+    constexpr int whole = Halved ? Vectors - 1 : Vectors;
+    const float* const addend = with.addend;
+#pragma GCC unroll 8
+    for (int r = 0; r < Rows; ++r) {
+      const std::ptrdiff_t first = at(pixel + r, channel);
+#pragma GCC unroll 3
+      for (int v = 0; v < whole; ++v) {
+        const std::ptrdiff_t to = first + v * simd::width;
+        simd::store(out + to,
+                    addend != nullptr ? value[r][v] + simd::load(addend + to) : value[r][v]);
+      }
+      if constexpr (Halved) {
+        const std::ptrdiff_t to = first + whole * simd::width;
+        const auto half = simd::lower_half(value[r][whole]);
+        simd::store_half(out + to, addend != nullptr ? half + simd::load_half(addend + to) : half);
+      }
+    }
   }
 
   /// A tile that reaches beyond the last channel; out of line, because every tile's size has one.

@@ -294,11 +294,11 @@ MAQUETTE_NOINLINE void winograd_inverse(const winograd_call<Factor>& call, int t
 
 /// The products of a tile's rows, stored; a call of its own, so that the inner loop has all
 /// registers.
-template <int Rows, int Vectors, class Factor>
+template <int Rows, int Vectors, bool Halved, class Factor>
 MAQUETTE_NOINLINE void multiply_and_store(const Factor* rows, const Factor* panel, int depth,
                                           const Factor* ahead, float* to, std::ptrdiff_t distance) {
   tile_sums<Rows, Vectors> sum = {};
-  multiply<Rows, Vectors>(sum, rows, depth, panel, depth, ahead);
+  multiply<Rows, Vectors, Halved>(sum, rows, depth, panel, depth, ahead);
 #pragma GCC unroll 8
   for (int r = 0; r < Rows; ++r)
 #pragma GCC unroll 3
@@ -307,7 +307,7 @@ MAQUETTE_NOINLINE void multiply_and_store(const Factor* rows, const Factor* pane
 
 /// The products of some of a block's transformed tiles with one panel at all points, and their
 /// inverse; on the stack they take 74 KB with vectors of 16, less with smaller ones.
-template <int Vectors, class Factor>
+template <int Vectors, bool Halved, class Factor>
 void winograd_multiply(const winograd_call<Factor>& call, int panel, int first_tile, int tiles,
                        const Factor* transformed) {
   constexpr int width = Vectors * simd::width;
@@ -324,8 +324,9 @@ void winograd_multiply(const winograd_call<Factor>& call, int panel, int first_t
       const Factor* ahead = weights + depth * width;
       float* to = products + point * width;
       for_each_tile(count, [&]<int Rows>(int begin) {
-        multiply_and_store<Rows, Vectors>(tile + std::ptrdiff_t{first + begin} * depth, weights,
-                                          depth, ahead, to + begin * tile_stride, tile_stride);
+        multiply_and_store<Rows, Vectors, Halved>(tile + std::ptrdiff_t{first + begin} * depth,
+                                                  weights, depth, ahead, to + begin * tile_stride,
+                                                  tile_stride);
         ahead += depth * simd::width;
       });
     }
@@ -371,8 +372,8 @@ void winograd(const cpu& backend, const conv2d_geometry& g, const float* in, con
       const int panel = static_cast<int>(task) % panels;
       const int begin = static_cast<int>(task) / panels * winograd_block;
       const int count = std::min(winograd_block, tiles - begin);
-      for_panel(g.out_channels, panel, [&]<int Vectors>() {
-        winograd_multiply<Vectors>(call, panel, first + begin, count, block_of(begin));
+      for_panel(g.out_channels, panel, [&]<int Vectors, bool Halved>() {
+        winograd_multiply<Vectors, Halved>(call, panel, first + begin, count, block_of(begin));
       });
     });
   }
