@@ -27,12 +27,13 @@ struct counts {
 /// Adds the products of so many rows with all panels.
 inline void add_product(counts& to, int rows, int out_channels, double depth) {
   for (int panel = 0; panel < loops::panel_count(out_channels); ++panel) {
-    const double vectors =
-        static_cast<double>(loops::width_of_panel(out_channels, panel)) / simd::width;
-    loops::for_each_tile(rows, [&]<int Rows>(int) {
-      to.loads += depth * (Rows + vectors);
-      to.stores += Rows * vectors;
-      to.done += 2 * depth * Rows * vectors * simd::width;
+    loops::for_panel(out_channels, panel, [&]<int Vectors, bool Halved>() {
+      constexpr int lanes = Vectors * simd::width - (Halved ? loops::half_width : 0);
+      loops::for_each_tile(rows, [&]<int Rows>(int) {
+        to.loads += depth * (Rows + Vectors);
+        to.stores += Rows * Vectors;
+        to.done += 2 * depth * Rows * lanes;
+      });
     });
   }
 }

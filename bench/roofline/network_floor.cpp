@@ -1,11 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 // Human2D against its floor, the time that its products take at the processor's peak if every 3x3
 // kernel goes by F(4x4, 3x3): network_floor THREADS [ROUNDS]. Peak and network take turns, the peak
-// on as many threads at once; every figure is the median of the rounds.
+// on as many threads at once; every figure is the median of the rounds. How far two cores are apart
+// is printed too: where a host moves its processors about, networks on two threads change with it.
+#include <atomic>
 #include <chrono>
 #include <cstdio>
 #include <cstdlib>
 #include <numeric>
+#include <thread>
 #include <vector>
 
 #include "../../examples/thread_pool.hpp"
@@ -59,6 +62,28 @@ double peak_of(thread_pool& pool, std::size_t threads) {
   return std::accumulate(each.begin(), each.end(), 0.0);
 }
 
+/// Seconds that a line of the cache takes from one thread to another and back.
+double line_round_trip() {
+  constexpr int trips = 20000;
+  alignas(64) std::atomic<int> turn = 0;
+  std::thread other([&] {
+    for (int trip = 0; trip < trips; ++trip) {
+      while (turn.load(std::memory_order_acquire) != 2 * trip + 1) {
+      }
+      turn.store(2 * trip + 2, std::memory_order_release);
+    }
+  });
+  const auto begin = std::chrono::steady_clock::now();
+  for (int trip = 0; trip < trips; ++trip) {
+    turn.store(2 * trip + 1, std::memory_order_release);
+    while (turn.load(std::memory_order_acquire) != 2 * trip + 2) {
+    }
+  }
+  const auto end = std::chrono::steady_clock::now();
+  other.join();
+  return std::chrono::duration<double>(end - begin).count() / trips;
+}
+
 template <class Network>
 void compare(const char* name, int features, int modules, unsigned threads, int rounds) {
   const auto network = synthetic::network<Network>("human2d.");
@@ -108,4 +133,7 @@ int main(int count, char** arguments) {
                                   rounds);
   compare<human2d<16, 256, 2, 3>>("256 features, 3 modules", 256, 3, static_cast<unsigned>(threads),
                                   rounds);
+  if (threads > 1)
+    std::printf("\nA line of the cache from one core to another and back: %.0f ns\n",
+                1e9 * line_round_trip());
 }
