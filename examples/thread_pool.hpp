@@ -26,7 +26,8 @@ inline unsigned usable_processors() {
 
 /// A small pool for maquette's kernels: the calling thread and `threads - 1` others share the
 /// indices of a loop. Waiting threads spin for a moment, since the next kernel follows soon, then
-/// sleep.
+/// sleep. A loop that comes while another one runs, from another thread or from within, is done by
+/// whoever calls it alone.
 class thread_pool {
  public:
   explicit thread_pool(unsigned threads) {
@@ -41,12 +42,17 @@ class thread_pool {
   }
 
   void for_each(std::size_t count, const maquette::task& work) {
+    if (in_use_.test_and_set(std::memory_order_acquire)) {
+      for (std::size_t index = 0; index < count; ++index) work(index);
+      return;
+    }
     work_ = &work;
     shares_.deal(count, workers_.size() + 1);
     busy_ = workers_.size();
     start();
     shares_.take_part(0, work);
     for (std::size_t left = busy_.load(); left != 0; left = busy_.load()) wait(busy_, left);
+    in_use_.clear(std::memory_order_release);
   }
 
  private:
@@ -76,6 +82,7 @@ class thread_pool {
     }
   }
 
+  std::atomic_flag in_use_ = ATOMIC_FLAG_INIT;
   const maquette::task* work_ = nullptr;
   maquette::loop_shares shares_;
   alignas(64) std::atomic<unsigned> round_ = 0;

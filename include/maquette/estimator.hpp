@@ -147,7 +147,7 @@ class basic_estimator {
                                       const estimator_options& options = {}) {
     const result<safetensors> weights_file = safetensors::parse(weights, "weights in memory");
     if (!weights_file) return weights_file.error();
-    const result<npz> archive = npz::parse(body, "body in memory");
+    const result<npz> archive = npz::parse(body, "body in memory", detail::body_limits);
     if (!archive) return archive.error();
     result<body_model> model = load_body(*archive, "body in memory", options.max_shape_count);
     if (!model) return model.error();
@@ -386,8 +386,10 @@ class basic_estimator {
                    view<float, pose_prior<>::pose_shape>(pose.data()));
   }
 
-  static void limit_shape(estimate& out) {
+  void limit_shape(estimate& out) const {
     for (float& b : out.beta) b = std::isnan(b) ? 0 : std::clamp(b, -largest_beta, largest_beta);
+    const std::size_t used = used_shape(out).size();
+    std::fill(out.beta.begin() + static_cast<std::ptrdiff_t>(used), out.beta.end(), 0.0F);
   }
 
   /// Where the body stands, from the joints and the silhouette, or in the box.

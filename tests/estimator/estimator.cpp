@@ -297,6 +297,26 @@ TEST_CASE("from the second call on, a batch of packed bodies allocates nothing")
   CHECK(allocation_count() == before);
 }
 
+TEST_CASE("shape numbers without a direction in the body are 0") {
+  const result<estimator> narrow =
+      estimator::load(std::string(MAQUETTE_SOURCE_DIR) + "/weights/maquette.safetensors", body_path,
+                      {.max_shape_count = 3});
+  REQUIRE(narrow);
+  crop_reading reading{};
+  reading.crop = {0, 0, 64};
+  for (std::size_t j = 0; j < mpii16::count; ++j) {
+    reading.joints[3 * j + 1] = 0.1F * static_cast<float>(j) - 0.8F;
+    reading.joints[3 * j + 2] = 1;
+  }
+  for (std::size_t i = 0; i < crop_reading::cells; ++i)
+    reading.body[i] = i % 64 > 20 && i % 64 < 44 ? 1.0F : 0.0F;
+  auto memory = narrow->make_workspace();
+  estimate out;
+  REQUIRE(narrow->from_reading(reading, 64, 64, {}, memory, out));
+  CHECK(std::any_of(out.beta.begin(), out.beta.begin() + 3, [](float b) { return b != 0; }));
+  CHECK(std::all_of(out.beta.begin() + 3, out.beta.end(), [](float b) { return b == 0; }));
+}
+
 TEST_CASE("nobody, no photo, no box, no focal length: each has its error") {
   const std::vector<std::byte> weights = weights_bytes(false);
   const auto body = read_file(body_path);

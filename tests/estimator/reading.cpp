@@ -75,6 +75,13 @@ struct painted_person {
 
 }  // namespace
 
+TEST_CASE("the score of a reading whose joints are no numbers is a number or none") {
+  crop_reading reading{};
+  reading.joints.fill(std::numeric_limits<float>::quiet_NaN());
+  for (std::size_t j = 0; j < mpii16::count; ++j) reading.joints[3 * j + 2] = 1;
+  CHECK(person_score(reading) <= 1);
+}
+
 TEST_CASE("a joint is the largest cell, a quarter cell towards the larger neighbour") {
   std::vector<float> map(64 * 64, 0.0F);
   map[10 * 64 + 20] = 0.8F;

@@ -23,6 +23,22 @@ TEST_CASE("the example pool's threads are really used") {
   CHECK(inside == 2);
 }
 
+TEST_CASE("the example pool serves several callers, and loops within loops") {
+  thread_pool pool(3);
+  std::atomic<std::size_t> done = 0;
+  const auto count = [&](std::size_t) { ++done; };
+  const auto loops = [&] {
+    for (int i = 0; i < 500; ++i) pool.for_each(50, task(count));
+  };
+  std::thread other(loops);
+  loops();
+  other.join();
+  CHECK(done == 2 * 500 * 50);
+  const auto within = [&](std::size_t) { pool.for_each(10, task(count)); };
+  pool.for_each(20, task(within));
+  CHECK(done == 2 * 500 * 50 + 200);
+}
+
 #ifdef __linux__
 TEST_CASE("a process held to one processor counts one") {
   cpu_set_t before;

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <cstdint>
 #include <map>
 #include <set>
 #include <string>
@@ -12,6 +13,7 @@
 
 #include "maquette/body/body_model.hpp"
 #include "maquette/io/body_npz.hpp"
+#include "maquette/io/npz_writer.hpp"
 
 using namespace maquette;
 
@@ -26,6 +28,22 @@ const body_model& default_body() {
 }
 
 }  // namespace
+
+TEST_CASE("a body of more numbers than a body has is refused before they are made doubles") {
+  constexpr std::size_t size = (std::size_t{1} << 25) + 1;
+  const std::vector<std::uint8_t> zeros(size);
+  const std::vector<npz_entry> entries{
+      {"v_template", npy_array::of<std::uint8_t>(tensor_shape(size), zeros)}};
+  const result<std::vector<std::byte>> file = encode_npz(entries, npz_compression::deflated);
+  REQUIRE(file);
+  const result<npz> archive = npz::parse(*file);
+  REQUIRE(archive);
+  const auto body = load_body(*archive, "huge");
+  REQUIRE(!body);
+  CHECK(body.error().code == errc::mismatch);
+  CHECK(body.error().message.find("'v_template': expected at most 33554432 numbers") !=
+        std::string::npos);
+}
 
 TEST_CASE("the default body has SMPL's sizes") {
   const body_model& body = default_body();

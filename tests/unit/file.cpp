@@ -51,6 +51,43 @@ TEST_CASE("a failed write leaves nothing behind") {
   std::filesystem::remove_all(folder);
 }
 
+TEST_CASE("what replaces a file keeps its permissions and the link that leads to it") {
+  const std::string path = written_file("kept.bin");
+  const std::string link = path + ".link";
+  std::filesystem::remove(link);
+  REQUIRE(write_file(path, std::string_view("old")));
+  REQUIRE(::chmod(path.c_str(), 0640) == 0);
+  std::filesystem::create_symlink(path, link);
+  REQUIRE(write_file(link, std::string_view("new one")));
+  CHECK(std::filesystem::is_symlink(link));
+  CHECK(read_file(path)->size() == 7);
+  struct ::stat status {};
+  REQUIRE(::stat(path.c_str(), &status) == 0);
+  CHECK((status.st_mode & 07777U) == 0640U);
+  std::filesystem::remove(link);
+  CHECK(write_file("/dev/null", std::string_view("x")));
+  CHECK(std::filesystem::is_character_file("/dev/null"));
+}
+
+TEST_CASE("many may write one file, and one of them is found whole") {
+  const std::string path = written_file("contested.bin");
+  const std::vector<std::byte> ones(300'000, std::byte{1});
+  const std::vector<std::byte> twos(200'000, std::byte{2});
+  const auto write = [&](const std::vector<std::byte>& bytes) {
+    bool written = true;
+    for (int i = 0; i < 20; ++i) written = written && static_cast<bool>(write_file(path, bytes));
+    return written;
+  };
+  bool other = false;
+  std::thread writer([&] { other = write(twos); });
+  const bool own = write(ones);
+  writer.join();
+  CHECK(own);
+  CHECK(other);
+  const std::vector<std::byte> found = *read_file(path);
+  CHECK((found == ones || found == twos));
+}
+
 TEST_CASE("a device is read like any stream") {
   const auto nothing = mapped_file::open("/dev/null");
   REQUIRE(nothing);

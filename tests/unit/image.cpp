@@ -112,6 +112,44 @@ TEST_CASE("a phone's JPEG stands upright whichever way it was held") {
   CHECK(difference(read_image(data_file("progressive.jpg")), 24, 16, blocks) <= 4);
 }
 
+TEST_CASE("a JPEG of more scans than allowed is refused, for each takes time for every pixel") {
+  const result<image> refused =
+      decode_image(data_bytes("progressive.jpg"), "many", {.max_scans = 2});
+  REQUIRE(!refused);
+  CHECK(refused.error().code == errc::unsupported);
+  CHECK(mentions(refused.error().message, "expected a picture of at most 2 scans, found "));
+}
+
+TEST_CASE("a Huffman table does not hide behind what looks like a marker in compressed data") {
+  byte_vector bytes;
+  const auto put = [&](std::initializer_list<int> values) {
+    for (const int value : values) bytes.push_back(static_cast<std::byte>(value));
+  };
+  const auto fill = [&](std::size_t count, int value) {
+    bytes.insert(bytes.end(), count, static_cast<std::byte>(value));
+  };
+  put({0xFF, 0xD8, 0xFF, 0xDB, 0, 67, 0});
+  fill(64, 1);
+  put({0xFF, 0xC0, 0, 11, 8, 0, 64, 0, 64, 1, 1, 0x11, 0});
+  for (const int table : {0x00, 0x10}) {
+    put({0xFF, 0xC4, 0, 21, table, 2});
+    fill(17, 0);
+  }
+  put({0xFF, 0xDA, 0, 8, 1, 1, 0, 0, 63, 0, 0, 0, 0, 0});
+  // A fill byte and a stuffed zero: data, not a marker of 1836 bytes that the table lies in.
+  constexpr std::size_t before = 30, codes = 7 * 255, table = 2 + 2 + 17 + codes;
+  put({0xFF, 0xFF, 0x00, (before + table + 2) >> 8, (before + table + 2) & 0xFF});
+  fill(before, 0);
+  put({0xFF, 0xC4, (table - 2) >> 8, (table - 2) & 0xFF, 0x13});
+  fill(9, 0);
+  fill(7, 255);
+  fill(codes, 0);
+  put({0xFF, 0xD9});
+  const result<image> refused = decode_image(bytes, "hidden");
+  REQUIRE(!refused);
+  CHECK(mentions(refused.error().message, "a Huffman table is broken"));
+}
+
 TEST_CASE("a broken EXIF block leaves the picture as it is") {
   const byte_vector valid = data_bytes("exif6.jpg");
   const auto orientation = [](const byte_vector& bytes) {

@@ -4,6 +4,7 @@
 #include <doctest/doctest.h>
 
 #include <cmath>
+#include <limits>
 #include <numbers>
 #include <vector>
 
@@ -120,6 +121,10 @@ TEST_CASE("vertex colours and textures reach the picture") {
   style.texture = {texels, 2, 2};
   style.uv = uv;
   style.uv_faces = faces;
+  const std::vector<float> no_numbers(8, std::numeric_limits<float>::quiet_NaN());
+  style.uv = no_numbers;
+  draw_mesh(textured.view, view, vertices, {0, 0, 1}, faces, style, workspace, 1);
+  style.uv = uv;
   draw_mesh(textured.view, view, vertices, {0, 0, 1}, faces, style, workspace, 1);
   const auto is = [&](int x, int y, int red, int green, int blue) {
     const std::uint8_t* const p = textured.view.at(x, y);

@@ -11,7 +11,8 @@ namespace maquette {
 using task = function_ref<void(std::size_t)>;
 
 /// A program's own thread pool: `for_each(count, task)` calls the task once for every index below
-/// `count`, in any order and on any threads, and returns when all are done.
+/// `count`, in any order and on any threads, and returns when all are done. Calls of the library
+/// on several threads may share one that takes several loops at once, and else need one each.
 template <class Pool>
 concept ThreadPool = requires(Pool& pool, std::size_t count, const task& work) {
   pool.for_each(count, work);

@@ -67,7 +67,7 @@ struct estimate {
   std::array<float, 48> joints{};
   std::array<float, 64 * 64> silhouette{};   ///< [64, 64] as seen: probability of body in the crop
   std::array<float, 72> theta{};             ///< [24, 3] axis-angle, the root in the camera's frame
-  std::array<float, 10> beta{};              ///< shape
+  std::array<float, 10> beta{};              ///< shape; 0 where the body has no direction
   vec3<double> translation{};                ///< added to SMPL's result, camera's frame
   camera view;                               ///< from the camera's frame to photo pixels
   std::vector<float> vertices;               ///< [V, 3] without the translation

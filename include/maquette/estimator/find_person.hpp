@@ -38,12 +38,13 @@ struct crop_reading {
 
 namespace detail {
 
-/// The cell of a joint, clamped to the map.
+/// The cell of a joint, clamped to the map; the first one where it is no number.
 [[nodiscard]] inline std::pair<int, int> joint_cell(const crop_reading& reading,
                                                     std::size_t joint) {
   const auto cell = [](float at) {
     constexpr float half = crop_reading::size / 2.0F;
-    return std::clamp(static_cast<int>((at + 1) * half), 0, crop_reading::size - 1);
+    const float place = (at + 1) * half;
+    return place >= 0 ? static_cast<int>(std::min(place, crop_reading::size - 1.0F)) : 0;
   };
   return {cell(reading.joints[3 * joint]), cell(reading.joints[3 * joint + 1])};
 }

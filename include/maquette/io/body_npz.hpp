@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 #include <cstddef>
+#include <cstdint>
 #include <span>
 #include <string>
 #include <string_view>
@@ -14,6 +15,14 @@
 #include "maquette/io/npz.hpp"
 
 namespace maquette {
+
+namespace detail {
+
+/// What the arrays of a body may come to: eight times those of SMPL's own file with 300 shapes.
+inline constexpr npz_limits body_limits{std::uint64_t{256} << 20};
+inline constexpr std::size_t most_body_numbers = std::size_t{1} << 25;
+
+}  // namespace detail
 
 /// The body in an .npz file that is open already; `name` is what messages call it.
 ///
@@ -34,10 +43,18 @@ template <class T = float>
       {"f", &arrays.faces},
       {"joint_regressor_mpii", &arrays.joint_regressor_mpii},
       {"vert_sym_idxs", &arrays.mirror_vertex}};
+  std::size_t numbers = 0;
   for (const auto& [key, array] : keys) {
     if (!archive.contains(key)) continue;
     const result<npy_array> read = archive.read(key);
     if (!read) return read.error();
+    std::size_t count = 1;
+    for (const auto extent : read->shape) count *= static_cast<std::size_t>(extent);
+    numbers += count;
+    if (numbers > detail::most_body_numbers)
+      return error{errc::mismatch, detail::sentence({name, ": array '", key, "': expected at most ",
+                                                     detail::most_body_numbers,
+                                                     " numbers in all, found ", numbers})};
     result<std::vector<double>> values = read->values<double>();
     if (!values) {
       return error{values.error().code,
@@ -56,7 +73,7 @@ template <class T = float>
 template <class T = float>
 [[nodiscard]] result<basic_body_model<T>> load_body(const std::string& path,
                                                     std::size_t max_shape_count = 10) {
-  const result<npz> archive = npz::open(path);
+  const result<npz> archive = npz::open(path, detail::body_limits);
   if (!archive) return archive.error();
   return load_body<T>(*archive, path, max_shape_count);
 }

@@ -1,9 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
+#include <atomic>
 #include <cerrno>
 #include <cstddef>
 #include <cstdint>
 #include <cstdio>
+#include <cstdlib>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -160,42 +163,91 @@ class mapped_file {
   std::size_t size_ = 0;
 };
 
+namespace detail {
+
+/// Writes all bytes; the file is closed then, whatever came of it. An error's number if not.
+[[gnu::cold]] inline std::optional<int> write_and_close(c_file& file,
+                                                        std::span<const std::byte> bytes) {
+  bool written =
+      bytes.empty() || std::fwrite(bytes.data(), 1, bytes.size(), file.get()) == bytes.size();
+  written = written && std::fflush(file.get()) == 0;
+#if MAQUETTE_HAS_MMAP
+  // What cannot be synchronized, as a pipe, says EINVAL.
+  written = written && (::fsync(::fileno(file.get())) == 0 || errno == EINVAL);
+#endif
+  int number = errno;
+  if (!file.close() && written) {
+    number = errno;
+    written = false;
+  }
+  return written ? std::nullopt : std::optional(number);
+}
+
+/// Opens a new file beside `path` for writing and says its name: one of its own, whoever else
+/// writes there. Null, and why in errno, if it cannot.
+[[gnu::cold]] inline std::FILE* open_beside(const std::string& path, std::string& name) {
+  static std::atomic<unsigned> count = 0;
+#if MAQUETTE_HAS_MMAP
+  const long process = ::getpid();
+#else
+  const long process = 0;
+#endif
+  constexpr int tries = 100;
+  for (int i = 0; i < tries; ++i) {
+    name = sentence({path, ".", process, ".", count++, ".partial"});
+    std::FILE* const file = std::fopen(name.c_str(), "wbx");
+    if (file != nullptr || errno != EEXIST) return file;
+  }
+  return nullptr;
+}
+
+}  // namespace detail
+
 /// Writes a whole file or none: the bytes go to a temporary file beside `path`, which then takes
-/// its name, so that a half-written file is never found under `path`.
+/// its name, so that a half-written file is never found under `path`. It keeps the permissions of
+/// the file that it replaces; a symbolic link stays, and what it leads to is replaced. What is no
+/// plain file, as a device or a pipe, is written to.
 ///
 /// Errors: unwritable.
 inline result<void> write_file(const std::string& path, std::span<const std::byte> bytes) {
+  const auto failed = [&](const char* what, int number) {
+    return detail::system_error(errc::unwritable, path, what, number);
+  };
+  std::string target = path;
 #if MAQUETTE_HAS_MMAP
-  const std::string temporary = detail::sentence({path, ".", ::getpid(), ".partial"});
-#else
-  const std::string temporary = path + ".partial";
+  struct ::stat old {};
+  const bool exists = ::stat(path.c_str(), &old) == 0;
+  if (exists && !S_ISREG(old.st_mode)) {
+    detail::c_file file(path, "wb");
+    if (!file) return failed("cannot be created", errno);
+    if (const auto number = detail::write_and_close(file, bytes))
+      return failed("cannot be written", *number);
+    return {};
+  }
+  if (exists)
+    if (char* const resolved = ::realpath(path.c_str(), nullptr)) {
+      target = resolved;
+      std::free(resolved);
+    }
 #endif
-  {
-    detail::c_file file(temporary, "wb");
-    if (!file) return detail::system_error(errc::unwritable, path, "cannot be created", errno);
-    bool written =
-        bytes.empty() || std::fwrite(bytes.data(), 1, bytes.size(), file.get()) == bytes.size();
-    written = written && std::fflush(file.get()) == 0;
+  std::string temporary;
+  detail::c_file file(detail::open_beside(target, temporary));
+  if (!file) return failed("cannot be created", errno);
 #if MAQUETTE_HAS_MMAP
-    written = written && ::fsync(::fileno(file.get())) == 0;
+  // A file system without permissions may refuse; the bytes matter more.
+  if (exists) (void)!::fchmod(::fileno(file.get()), old.st_mode & 07777);
 #endif
-    int number = errno;
-    if (!file.close() && written) {
-      number = errno;
-      written = false;
-    }
-    if (!written) {
-      std::remove(temporary.c_str());
-      return detail::system_error(errc::unwritable, path, "cannot be written", number);
-    }
+  if (const auto number = detail::write_and_close(file, bytes)) {
+    std::remove(temporary.c_str());
+    return failed("cannot be written", *number);
   }
 #if !MAQUETTE_HAS_MMAP
-  std::remove(path.c_str());  // elsewhere than on POSIX a rename does not replace
+  std::remove(target.c_str());  // elsewhere than on POSIX a rename does not replace
 #endif
-  if (std::rename(temporary.c_str(), path.c_str()) != 0) {
+  if (std::rename(temporary.c_str(), target.c_str()) != 0) {
     const int number = errno;
     std::remove(temporary.c_str());
-    return detail::system_error(errc::unwritable, path, "cannot be replaced", number);
+    return failed("cannot be replaced", number);
   }
   return {};
 }

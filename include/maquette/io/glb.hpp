@@ -233,6 +233,12 @@ inline result<void> check_skin(const skinned_mesh_view& mesh) {
   if (result<void> finite = check_finite(mesh.joints, "joints"); !finite) return finite;
   if (result<void> finite = check_finite(mesh.weights, "weights"); !finite) return finite;
   if (result<void> finite = check_finite(mesh.translation, "translation"); !finite) return finite;
+  // Nodes are written relative to their parents: differences, which must not overflow.
+  constexpr float largest_joint = 1e37F;
+  for (const float value : mesh.joints)
+    if (std::abs(value) > largest_joint)
+      return error{errc::mismatch,
+                   sentence({"joints: expected numbers up to ", largest_joint, ", found ", value})};
   return check_finite(mesh.rotations, "rotations");
 }
 

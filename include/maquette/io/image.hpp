@@ -79,6 +79,8 @@ namespace maquette {
 struct image_limits {
   std::int64_t max_pixels = 64'000'000;
   std::int32_t max_side = 16'384;
+  /// Of a progressive JPEG: ten are usual, and each takes time for every pixel, however few bytes.
+  std::int32_t max_scans = 50;
 };
 
 namespace detail {
@@ -296,6 +298,10 @@ inline result<image> decode_image(std::span<const std::byte> bytes,
       return error{errc::malformed, detail::sentence({name, ": the picture is cut short"})};
     if (!summary.sound)
       return error{errc::malformed, detail::sentence({name, ": a Huffman table is broken"})};
+    if (summary.scans > limits.max_scans)
+      return error{errc::unsupported,
+                   detail::sentence({name, ": expected a picture of at most ", limits.max_scans,
+                                     " scans, found ", summary.scans})};
     result<image> picture = detail::decode_with_stb(bytes, name, limits);
     if (!picture) return picture;
     return detail::oriented(std::move(*picture), summary.orientation);

@@ -14,6 +14,7 @@ namespace maquette::detail {
 struct jpeg_summary {
   bool complete = false;  ///< the end-of-image marker is there
   bool sound = true;      ///< no Huffman table has more than 256 codes, which stb would overrun
+  int scans = 0;          ///< each goes over the whole picture, however few bytes it has
   int orientation = 1;    ///< EXIF tag 0x0112: 1 upright ... 8, see `oriented`
 };
 
@@ -70,6 +71,7 @@ inline jpeg_summary summarize_jpeg(std::span<const std::byte> bytes) {
       continue;
     }
     at += 2;
+    if (marker == 0) return summary;  // a stuffed zero has no place here
     if (marker == end_of_image) {
       summary.complete = true;
       return summary;
@@ -84,10 +86,13 @@ inline jpeg_summary summarize_jpeg(std::span<const std::byte> bytes) {
     } else if (marker == huffman_tables) {
       summary.sound = summary.sound && huffman_tables_fit(body);
     } else if (marker == start_of_scan) {
-      // Compressed data runs until a marker that is neither a stuffed zero nor a restart.
+      ++summary.scans;
+      // Compressed data runs until a marker that is neither a stuffed zero nor a restart; fill
+      // bytes may stand before either.
       while (at + 1 < bytes.size()) {
         const int next = std::to_integer<int>(bytes[at + 1]);
-        if (bytes[at] == std::byte{0xFF} && next != 0 && (next < 0xD0 || next > 0xD7)) break;
+        const bool is_marker = next != 0 && next != 0xFF && (next < 0xD0 || next > 0xD7);
+        if (bytes[at] == std::byte{0xFF} && is_marker) break;
         ++at;
       }
     }

@@ -25,7 +25,8 @@ namespace maquette {
 ///
 /// The same tensors give the same bytes in whatever order they come: widest elements first, then by
 /// name, so that each is aligned for its type; the header is padded with spaces to 64 bytes.
-/// Errors: mismatch (a name twice or reserved, bytes that do not fill the shape).
+/// Errors: mismatch (a name twice or reserved, bytes that do not fill the shape); unsupported (a
+/// header longer than readers take).
 inline result<std::vector<std::byte>> encode_safetensors(
     std::span<const safetensors_entry> entries, const safetensors_metadata& metadata = {}) {
   std::vector<std::size_t> order(entries.size());

@@ -108,12 +108,12 @@ class srgb_encoder {
   return {albedo.x * sum.x + highlight, albedo.y * sum.y + highlight, albedo.z * sum.z + highlight};
 }
 
-/// The texture's linear colour at (u, v), bilinear, clamped at its borders.
+/// The texture's linear colour at (u, v), bilinear, clamped at its borders, where NaN counts as 0.
 [[nodiscard]] inline vec3<float> sample(const canvas& texture, const srgb_encoder& srgb, float u,
                                         float v) {
   const auto place = [](float at, int size, int& low, int& high, float& part) {
     const float limit = static_cast<float>(size - 1);
-    const float clamped = std::clamp(at, 0.0F, limit);
+    const float clamped = at >= 0 ? std::min(at, limit) : 0.0F;
     low = static_cast<int>(clamped);
     high = std::min(low + 1, size - 1);
     part = clamped - static_cast<float>(low);

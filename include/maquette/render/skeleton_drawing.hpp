@@ -42,7 +42,7 @@ struct side_colours {
 /// coloured by side, with a dark rim that keeps them visible on any ground.
 ///
 /// Joints whose confidence is below `least_confidence` are left out with their bones. `radius`, in
-/// pixels, is that of a joint; 0 takes 1/80 of the skeleton's longer extent.
+/// pixels, is that of a joint; 0 takes 1/80 of the skeleton's longer extent, 1.5 at least.
 inline void draw_skeleton(const canvas& picture, std::span<const float> joints,
                           double least_confidence = 0.1, double radius = 0,
                           const side_colours& colours = {}) {
