@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
-#include <atomic>
 #include <cerrno>
 #include <cstddef>
 #include <cstdint>
@@ -186,7 +185,6 @@ namespace detail {
 /// Opens a new file beside `path` for writing and says its name: one of its own, whoever else
 /// writes there. Null, and why in errno, if it cannot.
 [[gnu::cold]] inline std::FILE* open_beside(const std::string& path, std::string& name) {
-  static std::atomic<unsigned> count = 0;
 #if MAQUETTE_HAS_MMAP
   const long process = ::getpid();
 #else
@@ -194,7 +192,7 @@ namespace detail {
 #endif
   constexpr int tries = 100;
   for (int i = 0; i < tries; ++i) {
-    name = sentence({path, ".", process, ".", count++, ".partial"});
+    name = sentence({path, ".", process, ".", i, ".partial"});
     std::FILE* const file = std::fopen(name.c_str(), "wbx");
     if (file != nullptr || errno != EEXIST) return file;
   }
