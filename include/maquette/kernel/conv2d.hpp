@@ -189,7 +189,8 @@ MAQUETTE_NOINLINE void conv2d_tile(const conv2d_call& call, const patch_runs& ru
     multiply<Rows, Vectors, Halved>(sum, row, weights, length);
     weights += std::ptrdiff_t{length} * Vectors * simd::width;
   }
-  call.finish(pixel, channel, sum);
+  call.finish.template operator()<Rows, Vectors, Halved ? ending::half : ending::whole>(
+      pixel, channel, sum);
 }
 
 /// Whether so many pixels may be computed from their patches in place.

@@ -75,7 +75,8 @@ MAQUETTE_NOINLINE void multiply_pairs(const pair_call& call, const std::uint32_t
   tile_sums<Rows, Vectors> sum = {};
   call.finish.prefetch<Rows, Vectors>(pixel, channel);
   multiply<Rows, Vectors, Halved>(sum, rows, pairs, weights, pairs);
-  call.finish(pixel, channel, sum);
+  call.finish.template operator()<Rows, Vectors, Halved ? ending::half : ending::whole>(
+      pixel, channel, sum);
 }
 
 /// One block of pixels times panels [first, last).

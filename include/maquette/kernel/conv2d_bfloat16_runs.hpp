@@ -121,7 +121,8 @@ MAQUETTE_NOINLINE void multiply_runs(const run_call& call, const unsigned char* 
     multiply_pair<Rows, Vectors, Halved>(sum, from, distance, last_mask, weights);
     weights += Vectors * simd::width;
   }
-  call.finish(pixel, channel, sum);
+  call.finish.template operator()<Rows, Vectors, Halved ? ending::half : ending::whole>(
+      pixel, channel, sum);
 }
 
 /// One block of outputs times panels [first, last).

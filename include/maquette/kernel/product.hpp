@@ -172,6 +172,10 @@ void share_out(const cpu& backend, int blocks, int panels, const Work& work) {
   });
 }
 
+/// How the channels of a tile end: with a whole vector, with half of one, or with either; some
+/// tiles end elsewhere, and more slowly.
+enum class ending { whole, half, either };
+
 /// Where sums go: out = addend + relu(bias + sum), channel by channel of a pixel.
 struct epilogue {
   const fusion& with;
@@ -190,8 +194,8 @@ struct epilogue {
   }
 
   /// A tile's sums, for pixels one behind the other; what is to be done is asked once a tile, not
-  /// once a vector.
-  template <int Rows, int Vectors>
+  /// once a vector. Where the last vector may be half empty, `Ending` says so.
+  template <int Rows, int Vectors, ending Ending = ending::whole>
   MAQUETTE_INLINE void operator()(int pixel, int channel, tile_sums<Rows, Vectors>& sum) const {
     const auto each = [](const auto& visit) {
 #pragma GCC unroll 8
@@ -202,8 +206,9 @@ struct epilogue {
     each([&](int r, int v) { sum[r][v] += simd::load(bias + channel + v * simd::width); });
     if (with.relu) each([&](int r, int v) { sum[r][v] = simd::relu(sum[r][v]); });
     const int beyond = channel + Vectors * simd::width - channels;
-    if (beyond <= 0) return place<Rows, Vectors, false>(pixel, channel, sum);
-    if constexpr (simd::halves_pay && Vectors < 3)
+    if constexpr (Ending != ending::half)
+      if (beyond <= 0) return place<Rows, Vectors, false>(pixel, channel, sum);
+    if constexpr (Ending != ending::whole)
       if (beyond == half_width) return place<Rows, Vectors, true>(pixel, channel, sum);
     float values[Rows * Vectors * simd::width];
     each([&](int r, int v) { simd::store(values + (r * Vectors + v) * simd::width, sum[r][v]); });

@@ -285,7 +285,8 @@ MAQUETTE_NOINLINE void winograd_inverse(const winograd_call<Factor>& call, int t
       tile_sums<winograd_tile, 1> sums;
 #pragma GCC unroll 4
       for (int x = 0; x < winograd_tile; ++x) sums[x][0] = row[x];
-      call.finish(pixel, channel, sums);
+      constexpr ending how = simd::halves_pay ? ending::either : ending::whole;
+      call.finish.template operator()<winograd_tile, 1, how>(pixel, channel, sums);
       continue;
     }
     for (int x = 0; x < width; ++x) call.finish(pixel + x, channel, row[x]);
