@@ -162,6 +162,12 @@ TEST_CASE("skins and poses that make no sense are refused") {
   mesh = body.view();
   mesh.joints = {};
   CHECK(!encode_glb(mesh));
+  mesh = body.view();
+  std::vector<float> far = body.joints;
+  far[0] = 3e38F;
+  far[3] = -3e38F;
+  mesh.joints = far;
+  CHECK(mentions(encode_glb(mesh).error().message, "joints: expected numbers up to"));
 }
 
 #if MAQUETTE_HAS_TINYGLTF

@@ -75,7 +75,8 @@ MAQUETTE_INLINE vector add_products(vector sum, words a, words b) {
          reinterpret_cast<vector>(a & 0xFFFF0000U) * reinterpret_cast<vector>(b & 0xFFFF0000U);
 #endif
 }
-/// Whether `add_product_below` saves time: where vectors of 512 bits go through units of 256.
+/// Whether `add_product_below` may save time: it does where vectors of 512 bits go through units of
+/// 256, and costs nothing elsewhere.
 #if defined(__AVX512F__)
 inline constexpr bool halves_pay = true;
 #else
@@ -84,6 +85,7 @@ inline constexpr bool halves_pay = false;
 /// sum + a * b in the lower half of the lanes; the upper half is worth nothing.
 MAQUETTE_INLINE vector add_product_below(vector sum, vector a, vector b) {
 #if defined(__AVX512F__)
+  // %t names a register's lower half; writing to it clears the upper one.
   asm("vfmadd231ps %t2, %t1, %t0" : "+v"(sum) : "v"(a), "v"(b));
   return sum;
 #else

@@ -18,7 +18,7 @@ namespace maquette {
 
 namespace detail {
 
-/// What the arrays of a body may come to: eight times those of SMPL's own file with 300 shapes.
+/// What the arrays of a body may come to: three times those of SMPL's own file with 300 shapes.
 inline constexpr npz_limits body_limits{std::uint64_t{256} << 20};
 inline constexpr std::size_t most_body_numbers = std::size_t{1} << 25;
 
@@ -28,7 +28,8 @@ inline constexpr std::size_t most_body_numbers = std::size_t{1} << 25;
 ///
 /// Keys are SMPL's: v_template, shapedirs, posedirs, J_regressor, weights, kintree_table, f, and
 /// optionally joint_regressor_mpii and vert_sym_idxs; any numeric type. Other keys are left alone.
-/// Errors: mismatch, with one sentence for all arrays that cannot be used; see `build_body`.
+/// Errors: those of `npz::read`; mismatch (more than 33,554,432 numbers), with one sentence for all
+/// arrays that cannot be used, see `build_body`.
 template <class T = float>
 [[nodiscard]] result<basic_body_model<T>> load_body(const npz& archive, std::string_view name,
                                                     std::size_t max_shape_count = 10) {

@@ -203,8 +203,8 @@ namespace detail {
 
 /// Writes a whole file or none: the bytes go to a temporary file beside `path`, which then takes
 /// its name, so that a half-written file is never found under `path`. It keeps the permissions of
-/// the file that it replaces; a symbolic link stays, and what it leads to is replaced. What is no
-/// plain file, as a device or a pipe, is written to.
+/// the file that it replaces; a symbolic link to a file stays, and what it leads to is replaced.
+/// What is no plain file, as a device or a pipe, is written to.
 ///
 /// Errors: unwritable.
 inline result<void> write_file(const std::string& path, std::span<const std::byte> bytes) {
@@ -233,7 +233,7 @@ inline result<void> write_file(const std::string& path, std::span<const std::byt
   if (!file) return failed("cannot be created", errno);
 #if MAQUETTE_HAS_MMAP
   // A file system without permissions may refuse; the bytes matter more.
-  if (exists) (void)!::fchmod(::fileno(file.get()), old.st_mode & 07777);
+  if (exists) (void)!::fchmod(::fileno(file.get()), old.st_mode & 0777);
 #endif
   if (const auto number = detail::write_and_close(file, bytes)) {
     std::remove(temporary.c_str());
