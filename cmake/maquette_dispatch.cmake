@@ -22,6 +22,10 @@
 # copies of an inline function of the standard library, and it might be one that this processor
 # cannot run.
 function(maquette_dispatch target entry source)
+  get_target_property(folder ${target} BINARY_DIR)
+  if(NOT folder STREQUAL CMAKE_CURRENT_BINARY_DIR)
+    message(FATAL_ERROR "maquette_dispatch: expected to be called in the folder that makes ${target}, ${folder}; found ${CMAKE_CURRENT_BINARY_DIR}")
+  endif()
   # GNU's, whatever links the program: LLVM's keeps the groups by which copies are thrown away.
   find_program(MAQUETTE_GNU_LINKER NAMES ${CMAKE_LIBRARY_ARCHITECTURE}-ld.bfd ld.bfd ld REQUIRED)
   set(known_levels baseline avx2 avx512 avx512_bf16)

@@ -222,9 +222,9 @@ void smpl_batch(const packed_body<Stored>& body, std::span<const smpl_parameters
   });
   const kernel::packed_blend_shapes<Stored> shapes = body.blend_shapes();
   const std::size_t blocks = kernel::skin_blocks(body.vertex_count());
-  threads.for_each((blocks + a_task - 1) / a_task, [&](std::size_t task) {
+  threads.for_each((blocks + a_task - 1) / a_task, [&](std::size_t run) {
     kernel::blend_and_skin_packed<Stored>(shapes, workspace.groups, workspace.skins.data(),
-                                          task * a_task, std::min((task + 1) * a_task, blocks),
+                                          run * a_task, std::min((run + 1) * a_task, blocks),
                                           vertices.data());
   });
 }

@@ -3,6 +3,8 @@
 #include <bit>
 #include <cstddef>
 #include <cstdint>
+#include <cstdio>
+#include <cstdlib>
 #include <cstring>
 #include <utility>
 
@@ -334,5 +336,23 @@ MAQUETTE_INLINE vector maximum(vector a, vector b) {
   const vector larger = a < b ? b : a;
   return b != b ? b : larger;
 }
+
+/// Ends a program whose files were compiled for vectors of different widths, at its start and with
+/// a sentence: the linker keeps one copy of an inline function, so that one file's would read what
+/// another's packed for its own width.
+inline bool must_agree(int program, int file) {
+  if (program == file) return true;
+  std::fprintf(stderr,
+               "maquette: this program's files were compiled for vectors of %d and of %d floats; "
+               "expected the same -march for all that include maquette, or maquette_dispatch\n",
+               program, file);
+  std::abort();
+}
+
+#if !defined(MAQUETTE_LEVEL)  // whose levels share nothing, and must not run where they do not fit
+/// Of the file whose copy the linker kept: not a constant, so that it is looked at.
+inline constinit int width_of_program = width;
+[[maybe_unused]] static const bool widths_agree = must_agree(width_of_program, width);
+#endif
 
 }  // namespace maquette::simd

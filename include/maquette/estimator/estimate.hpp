@@ -34,7 +34,8 @@ struct estimate_options {
   std::optional<double> focal{};
   /// How far in front of the camera the person's pelvis is, metres, along the optical axis; asks
   /// for `focal`. A silhouette does not tell a tall person from a short one who is nearer: with the
-  /// distance the shape follows the size seen, see `stature`.
+  /// distance the shape follows the size seen, see `stature`. Shapes have limits and outlines
+  /// errors, so `translation` comes near this distance but need not be it.
   std::optional<double> distance{};
   /// Score below which the answer is that there is no person; see `person_score`.
   float least_score = least_person_score;

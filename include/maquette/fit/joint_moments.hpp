@@ -127,10 +127,10 @@ class joint_moments {
     for (std::size_t i = 0; i < pairs_.size(); ++i) {
       const pair& p = pairs_[i];
       const vec3<double> moment{out.moments[3 * i], out.moments[3 * i + 1], out.moments[3 * i + 2]};
-      const vec3<double> part =
+      const vec3<double> placed =
           out.world[p.joint] * (moment - p.weight * rest[p.joint]) + p.weight * out.joints[p.joint];
-      for_each_ancestor(p.joint,
-                        [&](std::size_t j) { out.parts[p.mpii][j] = out.parts[p.mpii][j] + part; });
+      for_each_ancestor(
+          p.joint, [&](std::size_t j) { out.parts[p.mpii][j] = out.parts[p.mpii][j] + placed; });
     }
   }
 

@@ -118,7 +118,7 @@ class zip_stream {
   std::size_t end = bytes.size() - end_size;
   const std::size_t last = end > 0xFFFF ? end - 0xFFFF : 0;
   while (load<std::uint32_t>(bytes, end) != end_mark) {
-    if (end == last) return malformed("not a zip archive, or its end is missing");
+    if (end == last) return malformed("expected a zip archive, found no end of one");
     --end;
   }
   std::uint64_t count = *load<std::uint16_t>(bytes, end + 10);

@@ -130,7 +130,9 @@ class safetensors {
           {"expected at least the 8 bytes of a safetensors header length, found ", bytes.size()});
     if (*length > detail::safetensors_header_limit)
       return error{errc::unsupported,
-                   detail::sentence({origin_, ": expected a header of at most 16 MB, found one of ",
+                   detail::sentence({origin_,
+                                     ": expected a safetensors file, whose header has at most 16 "
+                                     "MB, found a length of ",
                                      *length, " bytes"})};
     if (*length > bytes.size() - 8)
       return malformed(
