@@ -133,7 +133,7 @@ class Examination:
         self.rotations, self.beta = pictures.rotations[:half], pictures.beta[:half]
         self.joints = dict(seen=pictures.joints[:half], true=exact(pictures.truth, pictures.visible)[:half])
         shape_network = ShapePrior()
-        shape_network.load_state_dict(trained(shape_prior)["averaged"])
+        shape_network.load_state_dict(trained(shape_prior, ShapePrior)["averaged"])
         silhouettes = torch.from_numpy(np.load(Path(pool) / "observed.npz")["silhouette"])[:, None].float() / 255
         with torch.no_grad():
             self.truth = self.placed(self.rotations)

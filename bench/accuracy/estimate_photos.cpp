@@ -201,11 +201,13 @@ int main(int count, char** arguments) {
   program.add_flag("--int8", chosen.int8, "its 1x1 products in eight bits, the others in bfloat16")
       ->excludes(bfloat16);
   CLI11_PARSE(program, count, arguments);
-  using in_bfloat16 = basic_estimator<human2d<16, 96, 2, 1, 256, arithmetic::bfloat16>>;
-  using in_int8 = basic_estimator<human2d<16, 96, 2, 1, 256, arithmetic::int8>>;
+  // Joints, features, stacks, modules: run.sh asks for those of the weights that it measures.
+  using in_float32 = basic_estimator<human2d<MAQUETTE_PHOTOS_SIZE, 256>>;
+  using in_bfloat16 = basic_estimator<human2d<MAQUETTE_PHOTOS_SIZE, 256, arithmetic::bfloat16>>;
+  using in_int8 = basic_estimator<human2d<MAQUETTE_PHOTOS_SIZE, 256, arithmetic::int8>>;
   try {
     if (chosen.int8) return run<in_int8>(chosen);
-    return chosen.bfloat16 ? run<in_bfloat16>(chosen) : run<estimator>(chosen);
+    return chosen.bfloat16 ? run<in_bfloat16>(chosen) : run<in_float32>(chosen);
   } catch (const std::exception& exception) {
     std::fprintf(stderr, "estimate_photos: %s\n", exception.what());
     return 2;

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Measures a weights file on the fixed validation sets and writes docs/accuracy.md.
+# Measures a weights file, of whatever size, on the fixed validation sets and writes docs/accuracy.md.
 #   bench/accuracy/run.sh [--weights FILE] [--data DIR] [--pool DIR] [--out FILE.md]
 # --data holds makehuman/, mocap/ and backgrounds/ (for the synthetic pictures) and, if real photographs shall be
 # measured, lspet/ and ccp/. A quarter of an hour on one core, and half a minute to make the pictures once.
@@ -29,7 +29,15 @@ install_dependencies build-essential cmake ninja-build zlib1g-dev libstb-dev lib
   libcli11-dev nlohmann-json3-dev libxtensor-dev doctest-dev libtinygltf-dev python3-venv
 "$root/weights/recipes/setup.sh"
 python=$root/.venv/bin/python
-(cd "$root" && cmake --preset release >/dev/null && cmake --build --preset release --target estimate_photos)
+size=$("$python" - "$weights" <<'END'
+import json, sys
+from safetensors import safe_open
+with safe_open(sys.argv[1], "pt") as file:
+    size = json.loads(file.metadata()["human2d"])
+print(", ".join(str(size[name]) for name in ("joints", "features", "stacks", "modules")))
+END
+)
+(cd "$root" && cmake --preset release -DMAQUETTE_PHOTOS_SIZE="$size" >/dev/null && cmake --build --preset release --target estimate_photos)
 "$python" "$root/weights/recipes/photographer/generate.py" --data "$data" --split validation --count 1000 --seed 1 \
   --out "$pool"
 "$python" "$here/test_measures.py"

@@ -12,6 +12,7 @@ from pathlib import Path
 import torch
 
 from export import trained
+from networks import Human2D
 from saving import write_whole
 
 
@@ -24,14 +25,15 @@ def main():
     arguments = parser.parse_args()
     if not 0 <= arguments.share <= 1:
         raise SystemExit(f"--share {arguments.share}: a number from 0 to 1 was expected")
-    before, after = trained(arguments.before), trained(arguments.after)
+    before, after = trained(arguments.before, Human2D), trained(arguments.after, Human2D)
     if before["architecture"] != after["architecture"]:
         raise SystemExit(f"{arguments.after}: expected {before['architecture']}, found {after['architecture']}")
     averaged = {name: torch.lerp(value, after["averaged"][name].to(value.dtype), arguments.share)
                 if value.is_floating_point() else value for name, value in before["averaged"].items()}
     folder = Path(arguments.out)
     folder.mkdir(parents=True, exist_ok=True)
-    state = dict(averaged=averaged, architecture=before["architecture"])
+    state = dict(averaged=averaged, architecture=before["architecture"],
+                 research=before.get("research", False) or after.get("research", False))
     write_whole(folder / "checkpoint.pt", lambda file: torch.save(state, file))
     print(folder / "checkpoint.pt")
 

@@ -56,6 +56,8 @@ def pack(arguments):
     for needed in (data / "makehuman", data / "mocap", data / "backgrounds", high):
         if not needed.exists():
             raise SystemExit(f"{needed}: not found; setup.sh and build_body.py make the last, --data names the others' folder")
+    if out.exists() and any(out.iterdir()) and not (out / "body_highres.npz").exists():
+        raise SystemExit(f"{out}: holds something else; an empty folder, or an earlier pack, was expected")
     shutil.rmtree(out, ignore_errors=True)
     for kind in ("clothes", "hair", "skins"):
         for source in sorted((data / "makehuman" / kind).rglob("*")):
@@ -94,7 +96,7 @@ def halved(state):
     """The averaged weights in half precision, and how far the training had come."""
     weights = {name: value.half() if value.is_floating_point() and value.dim() > 1 else value
                for name, value in state["averaged"].items()}
-    return dict(averaged=weights, **{name: state[name] for name in KEPT[1:]})
+    return dict(averaged=weights, research=state.get("research", False), **{name: state[name] for name in KEPT[1:]})
 
 
 def restored(state):
@@ -112,9 +114,11 @@ def generated(split, count, seed, data, scratch, jobs):
 
 
 def await_shard(folder, process, log):
+    ended = False
     while not any(folder.glob("shard_*")):
-        if process.poll() not in (None, 0):
-            raise SystemExit(f"{folder}: the photographer stopped: {log.read_text()[-500:]}")
+        if ended:
+            raise SystemExit(f"{folder}: the photographer ended without a shard: {log.read_text()[-500:]}")
+        ended = process.poll() is not None
         time.sleep(1)
 
 

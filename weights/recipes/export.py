@@ -9,7 +9,9 @@ only if the networks, read back from it, give the outputs that it promises, and 
 1 % of their range.
 """
 import argparse
+import hashlib
 import json
+import os
 from pathlib import Path
 
 import numpy as np
@@ -25,14 +27,32 @@ from training import read_checkpoint
 
 HERE = Path(__file__).resolve().parent
 REPOSITORY = HERE.parent.parent
+FEWEST = 200  # pictures by which the confidence is calibrated
 PREFIXES = ("human2d", "pose_prior", "shape_prior")
 
 
-def trained(folder):
+# What tells a network's checkpoint from another's.
+SIGNS = {Human2D: "stem.conv.weight", PosePrior: "blocks.0.linear1.weight", ShapePrior: "convolutions.0.conv1.weight"}
+
+
+def trained(folder, kind):
+    """The checkpoint of a run that trained a network of this kind."""
     path = Path(folder) / "checkpoint.pt"
     if not path.exists():
         raise SystemExit(f"{path}: not found; train that network first")
-    return read_checkpoint(path, "averaged", "architecture")
+    state = read_checkpoint(path, "averaged", "architecture")
+    if SIGNS[kind] not in state["averaged"]:
+        raise SystemExit(f"{path}: expected a {kind.__name__}, which has {SIGNS[kind]}; found a network that begins with "
+                         f"{next(iter(state['averaged']))}")
+    return state
+
+
+def fingerprint(weights):
+    """Tells one network's weights from another's."""
+    digest = hashlib.sha256()
+    for name in sorted(weights):
+        digest.update(name.encode() + weights[name].double().numpy().tobytes())
+    return digest.hexdigest()
 
 
 def networks_from(tensors, architecture):
@@ -62,13 +82,18 @@ def blocks(maps):
     return torch.nn.functional.adaptive_avg_pool2d(maps, 8)
 
 
-def calibration(pool):
+def calibration(pool, human2d):
     """Logistic curves (slope, offset) [16] each from a heat map's peak to the probability that the joint is
     within a fifth of the torso (right hip to left shoulder), from what observe.py saw in a pool (Platt 1999)."""
     path = pool.folder / "observed.npz"
     if not path.exists():
         raise SystemExit(f"{path}: not found; run observe.py on that pool first")
-    seen = torch.from_numpy(np.load(path)["joints"]).view(-1, 16, 3).double()
+    observed = np.load(path)
+    if observed.get("human2d", "another") != fingerprint(human2d):
+        raise SystemExit(f"{path}: is not what this Human2D saw; run observe.py with it on that pool first")
+    seen = torch.from_numpy(observed["joints"]).view(-1, 16, 3).double()
+    if len(seen) < FEWEST:
+        raise SystemExit(f"{path}: {len(seen)} pictures, at least {FEWEST} were expected for the calibration")
     truth = torch.from_numpy(pool.take(np.arange(len(seen)), "joints")).double()
     points = truth[..., :2] / 128 - 1
     torso = (points[:, 2] - points[:, 13]).norm(dim=-1).clamp_min(0.1)
@@ -148,7 +173,12 @@ def main():
     if arguments.research != Path(arguments.out).stem.endswith("-research"):
         raise SystemExit(f"{arguments.out}: expected a name that ends with -research for --research, and only then")
 
-    states = [trained(f) for f in (arguments.human2d, arguments.pose_prior, arguments.shape_prior)]
+    states = [trained(folder, kind) for folder, kind in ((arguments.human2d, Human2D), (arguments.pose_prior, PosePrior),
+                                                         (arguments.shape_prior, ShapePrior))]
+    research = any(state.get("research", False) for state in states)
+    if research and not arguments.research:
+        raise SystemExit(f"{arguments.human2d}: saw photographs that are for research only; expected --research, and a name "
+                         "that ends with -research")
     tensors = {}
     for prefix, state in zip(PREFIXES, states):
         for name, value in state["averaged"].items():
@@ -178,7 +208,7 @@ def main():
         licence="research only" if arguments.research else "CC0-1.0")
     out = Path(arguments.out)
     partial = out.with_suffix(".partial")
-    content = {**tensors, **calibration(PicturePool(arguments.calibration)), **inputs,
+    content = {**tensors, **calibration(PicturePool(arguments.calibration), states[0]["averaged"]), **inputs,
                "pose_error.precision": torch.from_numpy(precision),
                **{name: value.contiguous() for name, value in expected.items()}}
     try:
@@ -192,6 +222,9 @@ def main():
         if not error <= 1e-4 * max(1.0, written[name].abs().max().item()):
             partial.unlink()
             raise SystemExit(f"{name}: the file read back differs by {error:.3g}; nothing was written")
+    mask = os.umask(0)
+    os.umask(mask)
+    partial.chmod(0o666 & ~mask)  # safetensors writes for its owner alone
     partial.rename(out)
     print(f"{out}: {sum(v.numel() for v in tensors.values())} parameters, "
           f"{out.stat().st_size / 1e6:.1f} MB, self-test agrees")

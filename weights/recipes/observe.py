@@ -13,7 +13,7 @@ import numpy as np
 import torch
 from tqdm import tqdm
 
-from export import trained
+from export import fingerprint, trained
 from networks import Human2D
 from picture_pool import MIRRORED_JOINTS, PicturePool, batch_of
 from saving import write_whole
@@ -43,7 +43,7 @@ def main():
     arguments = parser.parse_args()
     torch.set_num_threads(arguments.threads)
 
-    state = trained(arguments.human2d)
+    state = trained(arguments.human2d, Human2D)
     network = Human2D(**state["architecture"])
     network.load_state_dict(state["averaged"])
     network = network.eval().to(memory_format=torch.channels_last)
@@ -58,7 +58,8 @@ def main():
             silhouettes.append((255 * torch.sigmoid(body)).round().to(torch.uint8).numpy())
     path = Path(arguments.pool) / "observed.npz"
     write_whole(path, lambda file: np.savez_compressed(file, joints=np.concatenate(joints),
-                                                       silhouette=np.concatenate(silhouettes)))
+                                                       silhouette=np.concatenate(silhouettes),
+                                                       human2d=fingerprint(state["averaged"])))
     print(f"{path}: {sum(map(len, joints))} pictures")
 
 

@@ -1,4 +1,5 @@
 """Reads the photographer's shards and makes augmented training batches for Human2D."""
+import json
 import math
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -8,6 +9,23 @@ import torch
 
 # Flipping a picture swaps left and right joints (MPII order).
 MIRRORED_JOINTS = [5, 4, 3, 2, 1, 0, 6, 7, 8, 9, 15, 14, 13, 12, 11, 10]
+# random_affine's for pictures that are seen so often that they would be learned by heart.
+WIDE = dict(rotation=0.5, scale=0.3, shift=0.08, straight=0.4)
+
+
+class Shard(dict):
+    """The fields of a folder of arrays by name, each mapped into memory when it is first asked for."""
+
+    def __init__(self, folder):
+        super().__init__()
+        self.folder = folder
+
+    def __missing__(self, name):
+        self[name] = np.load(self.folder / f"{name}.npy", mmap_mode="r")
+        return self[name]
+
+    def known(self, row):
+        return self["known"][row] if (self.folder / "known.npy").exists() else np.ones(17, np.uint8)
 
 
 class PicturePool:
@@ -20,6 +38,7 @@ class PicturePool:
     def __init__(self, *folders):
         self.folders = [Path(folder) for folder in folders]
         self.folder = self.folders[0]
+        self.shards = {}
         self.refresh()
 
     def refresh(self):
@@ -29,26 +48,29 @@ class PicturePool:
             if not found:
                 raise SystemExit(f"{folder}: no finished shard; run photographer/generate.py first")
             folders += found
-        shards = [{p.stem: np.load(p, mmap_mode="r") for p in folder.glob("*.npy")} for folder in folders]
+        self.shards = {folder: self.shards.get(folder) or Shard(folder) for folder in folders}
+        shards = [self.shards[folder] for folder in folders]
         # Set at once: another thread may be reading.
         self.content = shards, np.cumsum([0] + [len(s["images"]) for s in shards])
 
     def __len__(self):
         return int(self.content[1][-1])
 
+    @property
+    def research(self):
+        """Whether a folder says that its pictures are of a collection: photographs for research only (real_pool.py)."""
+        notes = [folder / "pool.json" for folder in self.folders]
+        return any("source" in json.loads(note.read_text()) for note in notes if note.exists())
+
+    def rows(self, indices):
+        """The shard and the row in it of each index, for several fields of the same pictures while the pool grows."""
+        shards, starts = self.content
+        which = np.searchsorted(starts, indices, side="right") - 1
+        return [(shards[s], i - starts[s]) for s, i in zip(which, indices)]
+
     def take(self, indices, name):
         """Rows of one field, in the order of `indices`."""
-        shards, starts = self.content
-        which = np.searchsorted(starts, indices, side="right") - 1
-        return np.stack([shards[s][name][i - starts[s]] for s, i in zip(which, indices)])
-
-    def known(self, indices):
-        """Whether each of the 16 joints, and the mask, is labelled [B, 17]: all, in the photographer's pictures."""
-        shards, starts = self.content
-        which = np.searchsorted(starts, indices, side="right") - 1
-        all_known = np.ones(17, np.uint8)
-        return np.stack([shards[s]["known"][i - starts[s]] if "known" in shards[s] else all_known
-                         for s, i in zip(which, indices)]) > 0
+        return np.stack([shard[name][row] for shard, row in self.rows(indices)])
 
 
 def heatmaps_of(joints, size, sigma):
@@ -59,12 +81,12 @@ def heatmaps_of(joints, size, sigma):
     return dy[..., :, None] * dx[..., None, :]
 
 
-def random_affine(count, generator, rotation=0.35, scale=0.2, shift=0.06):
-    """2x3 matrices, output [-1, 1] to input [-1, 1]; 60 % without rotation, as the paper's code, whose others turn by 30
-    degrees (one standard deviation, at most two) where these turn by 20."""
+def random_affine(count, generator, rotation=0.35, scale=0.2, shift=0.06, straight=0.6):
+    """2x3 matrices, output [-1, 1] to input [-1, 1]; a share of `straight` without rotation: 60 %, as in the paper's code,
+    whose others turn by 30 degrees (one standard deviation, at most two) where these turn by 20."""
     where = dict(generator=generator, device=generator.device)
     angle = rotation * torch.randn(count, **where).clamp(-2, 2)
-    angle = torch.where(torch.rand(count, **where) < 0.6, 0.0, angle)
+    angle = torch.where(torch.rand(count, **where) < straight, 0.0, angle)
     zoom = torch.exp(scale * (2 * torch.rand(count, **where) - 1))
     offset = shift * (2 * torch.rand(count, 2, **where) - 1)
     cosine, sine = zoom * torch.cos(angle), zoom * torch.sin(angle)
@@ -90,10 +112,34 @@ def colour_jitter(pictures, generator):
     return (pictures + noise).clamp(0, 1)
 
 
+def coarsened(pictures, generator, share=0.25):
+    """Some pictures with only every second pixel's worth of detail, as a person is seen who was small."""
+    some = torch.rand(len(pictures), generator=generator, device=pictures.device) < share
+    coarse = torch.nn.functional.interpolate(torch.nn.functional.avg_pool2d(pictures, 2), scale_factor=2, mode="bilinear")
+    return torch.where(some[:, None, None, None], coarse, pictures)
+
+
+def covered(pictures, masks, generator, share=0.4):
+    """Pictures and masks where some pictures are hidden by a rectangle of another one: 15 to 45 % of the side high and wide."""
+    count, where = len(pictures), dict(generator=generator, device=pictures.device)
+    centre = 2 * torch.rand(count, 2, **where) - 1
+    reach = (0.15 + 0.3 * torch.rand(count, 2, **where)) * (torch.rand(count, 1, **where) < share)
+
+    def hidden(size):
+        places = (torch.arange(size, device=pictures.device) + 0.5) * (2 / size) - 1
+        within = (places - centre[..., None]).abs() < reach[..., None]
+        return (within[:, 1, :, None] & within[:, 0, None, :])[:, None]
+
+    return (torch.where(hidden(pictures.shape[-1]), pictures.roll(1, 0), pictures),
+            torch.where(hidden(masks.shape[-1]), 0.0, masks))
+
+
 def stored(pool, indices):
-    """Rows of a pool as they lie on the disk."""
-    return dict({name: torch.from_numpy(pool.take(indices, name)) for name in ("images", "joints", "mask")},
-                known=torch.from_numpy(pool.known(indices)))
+    """Rows of a pool as they lie on the disk, and `known` [B, 17]: whether each of the 16 joints, and the mask, is labelled."""
+    rows = pool.rows(indices)
+    fields = {name: np.stack([shard[name][row] for shard, row in rows]) for name in ("images", "joints", "mask")}
+    known = np.stack([shard.known(row) for shard, row in rows]) > 0
+    return {name: torch.from_numpy(value) for name, value in dict(fields, known=known).items()}
 
 
 def batch_of(pool, indices, size, sigma, generator=None):
@@ -104,8 +150,8 @@ def batch_of(pool, indices, size, sigma, generator=None):
     return developed(stored(pool, indices), size, sigma, generator)
 
 
-def developed(rows, size, sigma, generator=None):
-    """The batch of `batch_of` from stored rows, on their device."""
+def developed(rows, size, sigma, generator=None, wide=False):
+    """The batch of `batch_of` from stored rows, on their device; `wide` augments more, for pictures that are seen often."""
     pictures = rows["images"].permute(0, 3, 1, 2)
     joints = rows["joints"].float()
     masks = rows["mask"].float()[:, None] / 255
@@ -127,17 +173,18 @@ def developed(rows, size, sigma, generator=None):
         points = torch.where(flip[:, None, None], mirrored, points)
         inside = torch.where(flip[:, None], inside[:, MIRRORED_JOINTS], inside)
         known = torch.where(flip[:, None], known[:, MIRRORED_JOINTS], known)
-        affine = random_affine(count, generator)
+        affine = random_affine(count, generator, **(WIDE if wide else {}))
         grid = torch.nn.functional.affine_grid(affine, (count, 3, size, size), align_corners=False)
-        pictures = torch.nn.functional.grid_sample(pictures, grid, padding_mode="reflection",
-                                                   align_corners=False)
+        # Grey beyond the picture, as the estimator's crops are beyond the photo.
+        pictures = 0.5 + torch.nn.functional.grid_sample(pictures - 0.5, grid, align_corners=False)
         small = torch.nn.functional.affine_grid(affine, (count, 1, size // 2, size // 2),
                                                 align_corners=False)
-        masks = torch.nn.functional.grid_sample(masks, small, padding_mode="reflection",
-                                                align_corners=False)
+        masks = torch.nn.functional.grid_sample(masks, small, align_corners=False)
         linear, offset = affine[:, :, :2], affine[:, None, :, 2]
         points = torch.linalg.solve(linear[:, None], (points - offset)[..., None])[..., 0]
         inside = inside & (points.abs() < 1).all(-1)
+        if wide:
+            pictures, masks = covered(coarsened(pictures, generator), masks, generator)
         pictures = colour_jitter(pictures, generator)
     heat = size // 4
     targets = heatmaps_of((points + 1) * (heat / 2), heat, sigma) * inside[..., None, None]
@@ -158,7 +205,7 @@ def orders(pool, batch, seed):
             yield np.sort(order[start:start + batch])
 
 
-def batches(pool, size, batch, sigma, seed, device="cpu", ahead=3):
+def batches(pool, size, batch, sigma, seed, device="cpu", ahead=3, wide=False):
     """Endless augmented batches on a device; a thread reads the next ones meanwhile."""
     generator = torch.Generator(device).manual_seed(seed)
     rows, reading = orders(pool, batch, seed), []
@@ -167,4 +214,4 @@ def batches(pool, size, batch, sigma, seed, device="cpu", ahead=3):
             while len(reading) < ahead:
                 reading.append(reader.submit(stored, pool, next(rows)))
             ready = {name: value.to(device, non_blocking=True) for name, value in reading.pop(0).result().items()}
-            yield developed(ready, size, sigma, generator)
+            yield developed(ready, size, sigma, generator, wide)

@@ -29,12 +29,13 @@ from saving import write_whole
 
 SIZE, MASK_SIZE, SHARD = 256, 128, 1000
 MARGIN = 1.25
+GREY = (128, 128, 128)  # as the estimator's crops beyond the photo
 # MPII's place of each LSP joint but the neck.
 PLACES = [(LSP.index(name), MPII.index(name)) for name in LSP if name != "neck"]
 
 
-def cropped(picture, box, size):
-    """The square crop around a box [size, size], black beyond the photograph, and its left, top and side."""
+def cropped(picture, box, size, beyond):
+    """The square crop around a box [size, size], of one colour beyond the photograph, and its left, top and side."""
     side = MARGIN * max(box[2] - box[0], box[3] - box[1])
     left, top = (box[0] + box[2] - side) / 2, (box[1] + box[3] - side) / 2
     scale = side / size
@@ -45,11 +46,11 @@ def cropped(picture, box, size):
         coefficients = (scale / factor[0], 0, left / factor[0], 0, scale / factor[1], top / factor[1])
     else:
         coefficients = (scale, 0, left, 0, scale, top)
-    return picture.transform((size, size), Image.AFFINE, coefficients, Image.BILINEAR), left, top, side
+    return picture.transform((size, size), Image.AFFINE, coefficients, Image.BILINEAR, fillcolor=beyond), left, top, side
 
 
 def sample_of(case):
-    picture, left, top, side = cropped(Image.open(case.photo).convert("RGB"), case.box, SIZE)
+    picture, left, top, side = cropped(Image.open(case.photo).convert("RGB"), case.box, SIZE, GREY)
     joints, mask = np.zeros((16, 3), np.float32), np.zeros((MASK_SIZE, MASK_SIZE), np.uint8)
     known = np.zeros(17, np.uint8)
     if case.joints is not None:
@@ -60,7 +61,7 @@ def sample_of(case):
             known[mpii] = labelled > 0
     if case.mask is not None:
         whole = Image.open(case.mask).convert("L").point(lambda value: 255 * (value > 0))
-        mask[:] = np.asarray(cropped(whole, case.box, MASK_SIZE)[0])
+        mask[:] = np.asarray(cropped(whole, case.box, MASK_SIZE, 0)[0])
         known[16] = 1
     return dict(images=np.asarray(picture), joints=joints, mask=mask, known=known)
 
@@ -73,10 +74,13 @@ def main():
     for part in ("lspet", "ccp"):
         if not (Path(arguments.data) / part).is_dir():
             raise SystemExit(f"{arguments.data}: lspet/ and ccp/ were expected there; {part}/ is missing")
-    cases = leeds(arguments.data, 0, 0.9) + clothed(arguments.data, 0, 0.9)
+    cases = leeds(arguments.data, 0, 0.9, measurable=False) + clothed(arguments.data, 0, 0.9)
     order = np.random.default_rng(0).permutation(len(cases))
+    note, description = arguments.out / "pool.json", dict(source="lspet and ccp: research only")
+    if note.exists() and json.loads(note.read_text()) != description:
+        raise SystemExit(f"{arguments.out} holds another pool: {note.read_text().strip()}; choose another --out.")
     arguments.out.mkdir(parents=True, exist_ok=True)
-    (arguments.out / "pool.json").write_text(json.dumps(dict(source="lspet and ccp: research only")) + "\n")
+    note.write_text(json.dumps(description) + "\n")
     bar = tqdm(total=len(cases), unit="picture")
     for number, rows in enumerate(np.array_split(order, -(-len(order) // SHARD))):
         folder = arguments.out / f"shard_{number:05d}"

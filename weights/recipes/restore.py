@@ -21,13 +21,14 @@ def main():
     parser.add_argument("--out", required=True)
     arguments = parser.parse_args()
     try:
-        modules, _, _ = read_networks(arguments.weights)
+        modules, metadata, _ = read_networks(arguments.weights)
     except Exception as problem:
         raise SystemExit(f"{arguments.weights}: not a readable weights file ({str(problem).splitlines()[0]})")
     for name, module in modules.items():
         folder = Path(arguments.out) / name
         folder.mkdir(parents=True, exist_ok=True)
-        state = dict(averaged=module.state_dict(), architecture=getattr(module, "architecture", {}))
+        state = dict(averaged=module.state_dict(), architecture=getattr(module, "architecture", {}),
+                     research=metadata["licence"] != "CC0-1.0")
         write_whole(folder / "checkpoint.pt", lambda file: torch.save(state, file))
         print(folder / "checkpoint.pt")
 

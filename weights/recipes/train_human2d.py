@@ -137,12 +137,19 @@ def main():
     parser.add_argument("--batch", type=int, default=32)
     parser.add_argument("--rate", type=float, default=1e-3)
     parser.add_argument("--optimizer", choices=["adam", "rmsprop", "muon"], default="adam")
+    parser.add_argument("--wide", action="store_true", help="augments more, for the few photographs that there are")
     parser.add_argument("--minutes", type=float, default=60)
     parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--seed", type=int, default=0)
     arguments = parser.parse_args()
 
+    if not 64 <= arguments.size <= 256 or arguments.size % 64:
+        raise SystemExit(f"--size {arguments.size}: 64, 128, 192 or 256 was expected")
+    if arguments.batch < 1:
+        raise SystemExit(f"--batch {arguments.batch}: at least 1 was expected")
+    if arguments.device.startswith("cuda") and not torch.cuda.is_available():
+        raise SystemExit(f"--device {arguments.device}: this machine, or this PyTorch, has no such GPU")
     torch.manual_seed(arguments.seed)
     torch.set_num_threads(arguments.threads)
     size, sigma = arguments.size, sigma_of(arguments.size // 4)
@@ -150,7 +157,8 @@ def main():
     model = Human2D(16, arguments.features, arguments.stacks, arguments.modules)
     model = model.to(arguments.device, memory_format=torch.channels_last)
     run = Run(arguments.out or HERE / "runs" / f"human2d-{size}", model, arguments.rate,
-              arguments.minutes, optimizer=arguments.optimizer, initial_weights=arguments.initial)
+              arguments.minutes, optimizer=arguments.optimizer, initial_weights=arguments.initial,
+              research=pool.research)
 
     def loss_of(network, batch, progress):
         batch = on_device(batch, arguments.device)
@@ -159,7 +167,8 @@ def main():
         heat, silhouette = losses(outputs, batch)
         return 100 * heat + silhouette, dict(heat=heat.item(), silhouette=silhouette.item())
 
-    run.train(batches(pool, size, arguments.batch, sigma, arguments.seed + run.step, arguments.device), loss_of,
+    run.train(batches(pool, size, arguments.batch, sigma, arguments.seed + run.step, arguments.device, wide=arguments.wide),
+              loss_of,
               lambda network: evaluate(network, validation, size, device=arguments.device))
 
 

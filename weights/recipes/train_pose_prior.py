@@ -116,7 +116,7 @@ def main():
     parser.add_argument("--dropout", type=float, default=0.0)
     parser.add_argument("--batch", type=int, default=512)
     parser.add_argument("--rate", type=float, default=1e-3)
-    parser.add_argument("--optimizer", choices=["adam", "rmsprop"], default="adam")
+    parser.add_argument("--optimizer", choices=["adam", "rmsprop", "muon"], default="adam")
     parser.add_argument("--rotation-weight", type=float, default=0.2, help="of the rotations once vertices are added")
     parser.add_argument("--vertex-weight", type=float, default=30.0, help="of the mean vertex distance in metres")
     parser.add_argument("--minutes", type=float, default=45)
@@ -124,6 +124,9 @@ def main():
     parser.add_argument("--seed", type=int, default=0)
     arguments = parser.parse_args()
 
+    for needed in (Path(arguments.data) / "mocap", Path(arguments.body)):
+        if not needed.exists():
+            raise SystemExit(f"{needed}: not found; --data names the folder that holds mocap/, --body the body's file")
     torch.manual_seed(arguments.seed)
     torch.set_num_threads(arguments.threads)
     everything = SmplSubset(arguments.body, loss_vertices=150)

@@ -1,6 +1,7 @@
 """What every training recipe needs: a time box, resuming, averaged weights, a progress bar, curves."""
 import copy
 import csv
+import io
 import signal
 import time
 from pathlib import Path
@@ -25,7 +26,7 @@ def read_checkpoint(path, *names):
     try:
         state = torch.load(path, weights_only=True, map_location="cpu")
     except Exception as problem:
-        reason = str(problem).splitlines()[0].partition(". ")[0]
+        reason = (str(problem) or type(problem).__name__).splitlines()[0].partition(". ")[0]
         raise SystemExit(f"{path}: not a readable checkpoint ({reason}).")
     missing = [name for name in names if not isinstance(state, dict) or name not in state]
     if missing:
@@ -38,7 +39,8 @@ def load_weights(model, weights, path):
     try:
         model.load_state_dict(weights)
     except RuntimeError as problem:
-        raise SystemExit(f"{path}: its weights are of another architecture ({str(problem).splitlines()[1].strip()}).")
+        reason = str(problem).splitlines()[1].strip()
+        raise SystemExit(f"{path}: its weights are of another architecture ({reason[:200]}).")
 
 
 class Averaged:
@@ -69,12 +71,18 @@ class Run:
     """
 
     def __init__(self, folder, model, learning_rate, minutes, averaging=0.999, optimizer="adam",
-                 initial_weights=None):
+                 initial_weights=None, research=False):
+        if not minutes > 0:
+            raise SystemExit(f"--minutes {minutes}: more than 0 was expected")
         self.folder = Path(folder)
         self.folder.mkdir(parents=True, exist_ok=True)
-        self.model, self.learning_rate, self.minutes = model, learning_rate, minutes
+        self.model, self.learning_rate, self.minutes, self.optimizer_name = model, learning_rate, minutes, optimizer
+        # Whether these weights, or those that they come from, saw pictures that are for research only.
+        self.research = research
         if initial_weights:
-            load_weights(model, read_checkpoint(initial_weights, "averaged")["averaged"], initial_weights)
+            state = read_checkpoint(initial_weights, "averaged")
+            load_weights(model, state["averaged"], initial_weights)
+            self.research |= state.get("research", False)
         if optimizer == "rmsprop":
             self.optimizer = torch.optim.RMSprop(model.parameters(), lr=learning_rate, alpha=0.99)
         elif optimizer == "muon":
@@ -86,6 +94,10 @@ class Run:
         self.checkpoint = self.folder / "checkpoint.pt"
         if self.checkpoint.exists():
             state = read_checkpoint(self.checkpoint, "model", "averaged", "step", "seconds")
+            if state.get("optimizer_name", optimizer) != optimizer:
+                raise SystemExit(f"{self.checkpoint}: was trained by {state['optimizer_name']}, found --optimizer {optimizer}; "
+                                 "choose another --out, and --from to start from its weights")
+            self.research |= state.get("research", False)
             load_weights(model, state["model"], self.checkpoint)
             self.averaged.model.load_state_dict(state["averaged"])
             self.averaged.steps = state["step"]
@@ -100,20 +112,25 @@ class Run:
 
     def save(self):
         state = dict(model=self.model.state_dict(), averaged=self.averaged.model.state_dict(),
-                     optimizer=self.optimizer.state_dict(), step=self.step, seconds=self.seconds,
+                     optimizer=self.optimizer.state_dict(), optimizer_name=self.optimizer_name, step=self.step,
+                     seconds=self.seconds, research=self.research,
                      architecture=getattr(self.model, "architecture", {}))
         write_whole(self.checkpoint, lambda file: torch.save(state, file))
 
     def record(self, row):
-        """Appends one row of figures to curves.csv and draws the curves anew."""
+        """Adds one row of figures to curves.csv, with columns that the rows before it may lack, and draws the curves anew.
+        What goes wrong there is told; it is no reason to end a training."""
         path = self.folder / "curves.csv"
-        fresh = not path.exists()
-        with open(path, "a", newline="") as file:
-            writer = csv.DictWriter(file, row.keys())
-            if fresh:
-                writer.writeheader()
-            writer.writerow(row)
-        draw_curves(path, self.folder / "curves.png")
+        try:
+            rows = read_rows(path) + [row] if path.exists() else [row]
+            text = io.StringIO(newline="")
+            writer = csv.DictWriter(text, list(dict.fromkeys(name for one in rows for name in one)))
+            writer.writeheader()
+            writer.writerows(rows)
+            write_whole(path, lambda file: file.write(text.getvalue().encode()))
+            draw_curves(path, self.folder / "curves.png")
+        except (OSError, ValueError, SystemExit) as problem:
+            print(f"{path}: the curves are not up to date ({problem})")
 
     def train(self, batches, loss_of, evaluate, every_minutes=3.0):
         """Runs until the time box ends. `batches` yields; `loss_of(model, batch, progress)` returns
@@ -121,17 +138,18 @@ class Run:
         bar = tqdm(total=int(60 * self.minutes), initial=int(self.seconds), unit="s",
                    bar_format="{l_bar}{bar}| {elapsed} {postfix}")
         mean, saved = {}, self.seconds
-        batches = iter(batches)
-        signal.signal(signal.SIGTERM, signal.default_int_handler)
-        try:
-            self._train(bar, mean, saved, batches, loss_of, evaluate, every_minutes)
-        except KeyboardInterrupt:
+        # Asked to stop it ends after the step, or the save, that it is in.
+        stopped = []
+        for kind in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(kind, lambda *_: stopped.append(True))
+        self._train(bar, mean, saved, iter(batches), loss_of, evaluate, every_minutes, stopped)
+        bar.close()
+        if stopped:
             self.save()
             raise SystemExit(f"interrupted; the same command resumes from {self.checkpoint}")
-        bar.close()
 
-    def _train(self, bar, mean, saved, batches, loss_of, evaluate, every_minutes):
-        while self.seconds < 60 * self.minutes:
+    def _train(self, bar, mean, saved, batches, loss_of, evaluate, every_minutes, stopped):
+        while self.seconds < 60 * self.minutes and not stopped:
             start, worked = time.monotonic(), time.process_time()
             for group in self.optimizer.param_groups:
                 group["lr"] = self.learning_rate * cosine(self.progress)
@@ -161,12 +179,16 @@ class Run:
                 bar.write(" ".join(f"{k} {v:.4g}" for k, v in {**mean, **figures}.items()))
 
 
+def read_rows(csv_path):
+    with open(csv_path, newline="") as file:
+        return list(csv.DictReader(file))
+
+
 def draw_curves(csv_path, png_path):
     import matplotlib
     matplotlib.use("Agg")
     from matplotlib import pyplot
-    with open(csv_path) as file:
-        rows = list(csv.DictReader(file))
+    rows = read_rows(csv_path)
     names = [n for n in rows[0] if n not in ("step", "minutes")]
     columns = min(4, len(names))
     lines = -(-len(names) // columns)
@@ -176,7 +198,7 @@ def draw_curves(csv_path, png_path):
         axis.axis("off")
     for axis, name in zip(axes.flat, names):
         axis.axis("on")
-        axis.plot([float(r["minutes"]) for r in rows], [float(r[name]) for r in rows])
+        axis.plot([float(r["minutes"]) for r in rows], [float(r[name] or "nan") for r in rows])
         axis.set_title(name, fontsize=9)
         axis.set_xlabel("minutes", fontsize=8)
         axis.tick_params(labelsize=7)

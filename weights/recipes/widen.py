@@ -12,9 +12,9 @@ from pathlib import Path
 
 import torch
 
+from export import trained
 from networks import Human2D
 from saving import write_whole
-from training import read_checkpoint
 
 HEADS = ("heatmaps", "silhouette")
 MERGES = ("merge_heatmaps", "merge_silhouette")
@@ -39,7 +39,7 @@ def main():
     parser.add_argument("--out", required=True, help="folder that gets the wider checkpoint.pt")
     parser.add_argument("--seed", type=int, default=0)
     arguments = parser.parse_args()
-    state = read_checkpoint(Path(arguments.human2d) / "checkpoint.pt", "averaged", "architecture")
+    state = trained(arguments.human2d, Human2D)
     generator = torch.Generator().manual_seed(arguments.seed)
     architecture = {**state["architecture"], "features": 2 * state["architecture"]["features"]}
     tensors = {name: widened(name, tensor, generator) for name, tensor in state["averaged"].items()}
@@ -56,7 +56,8 @@ def main():
     out = Path(arguments.out)
     out.mkdir(parents=True, exist_ok=True)
     write_whole(out / "checkpoint.pt",
-                lambda file: torch.save(dict(model=tensors, averaged=tensors, architecture=architecture), file))
+                lambda file: torch.save(dict(model=tensors, averaged=tensors, architecture=architecture,
+                                             research=state.get("research", False)), file))
     print(f"{out / 'checkpoint.pt'}: {architecture}")
 
 

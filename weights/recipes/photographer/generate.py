@@ -70,7 +70,13 @@ def write_shard(folder, samples, count, bar):
         bar.update()
     for array in arrays.values():
         array.flush()
+    shutil.rmtree(folder, ignore_errors=True)  # a last shard that was asked to be shorter
     partial.rename(folder)
+
+
+def is_whole(folder, count):
+    images = folder / "images.npy"
+    return images.exists() and len(np.load(images, mmap_mode="r")) >= count
 
 
 def main():
@@ -86,6 +92,9 @@ def main():
                            help="show people small or at a side, as the search for the person sees them")
     arguments.add_argument("--jobs", type=int, default=2)
     options = arguments.parse_args()
+    for name in ("count", "jobs", "seed"):
+        if getattr(options, name) < (name != "seed"):
+            raise SystemExit(f"--{name} {getattr(options, name)}: at least {int(name != 'seed')} was expected")
 
     options.out.mkdir(parents=True, exist_ok=True)
     if not options.body.exists():
@@ -102,7 +111,7 @@ def main():
     closet = assets.wardrobe(options.data, options.body, options.split)
     shards = [(options.out / f"shard_{start // SHARD:05d}", range(start, min(start + SHARD, options.count)))
               for start in range(0, options.count, SHARD)]
-    missing = [(folder, rows) for folder, rows in shards if not folder.exists()]
+    missing = [(folder, rows) for folder, rows in shards if not is_whole(folder, len(rows))]
     done = options.count - sum(len(rows) for _, rows in missing)
     # Forked workers share the assets; compile once before.
     native.compiled()
