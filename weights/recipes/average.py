@@ -12,7 +12,6 @@ from pathlib import Path
 import torch
 
 from export import trained
-from networks import Human2D
 from saving import write_whole
 
 
@@ -25,8 +24,8 @@ def main():
     arguments = parser.parse_args()
     if not 0 <= arguments.share <= 1:
         raise SystemExit(f"--share {arguments.share}: a number from 0 to 1 was expected")
-    before, after = trained(arguments.before, Human2D), trained(arguments.after, Human2D)
-    if before["architecture"] != after["architecture"]:
+    before, after = trained(arguments.before), trained(arguments.after)
+    if [value.shape for value in before["averaged"].values()] != [value.shape for value in after["averaged"].values()]:
         raise SystemExit(f"{arguments.after}: expected {before['architecture']}, found {after['architecture']}")
     averaged = {name: torch.lerp(value, after["averaged"][name].to(value.dtype), arguments.share)
                 if value.is_floating_point() else value for name, value in before["averaged"].items()}

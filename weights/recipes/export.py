@@ -35,13 +35,13 @@ PREFIXES = ("human2d", "pose_prior", "shape_prior")
 SIGNS = {Human2D: "stem.conv.weight", PosePrior: "blocks.0.linear1.weight", ShapePrior: "convolutions.0.conv1.weight"}
 
 
-def trained(folder, kind):
-    """The checkpoint of a run that trained a network of this kind."""
+def trained(folder, kind=None):
+    """The checkpoint of a run that trained a network, of this kind if one is named."""
     path = Path(folder) / "checkpoint.pt"
     if not path.exists():
         raise SystemExit(f"{path}: not found; train that network first")
     state = read_checkpoint(path, "averaged", "architecture")
-    if SIGNS[kind] not in state["averaged"]:
+    if kind and SIGNS[kind] not in state["averaged"]:
         raise SystemExit(f"{path}: expected a {kind.__name__}, which has {SIGNS[kind]}; found a network that begins with "
                          f"{next(iter(state['averaged']))}")
     return state
