@@ -87,8 +87,9 @@ def section(lab, data):
 The last tenth of Leeds Sports Pose Extended ({len(leeds)} photographs whose torso is labelled, {upright} of them
 upright: the neck within 45 degrees of straight above the hips) and of Clothing Co-Parsing ({len(clothed)}; two
 more are copies of photographs before them). The box is given: around the labelled joints, an eighth larger, or around the
-mask. LSP's neck is compared with the middle of MPII's thorax and upper neck. Leeds' labels are crowd-sourced and its poses gymnastics and parkour. "Not turned": without
-the looks at the turned photograph at those who are not clearly seen (`look_turned`).
+mask. LSP's neck is compared with the middle of MPII's thorax and upper neck. Leeds' labels are crowd-sourced and its poses
+gymnastics and parkour. "Not turned": without the looks at the turned photograph at those who are not clearly seen
+(`look_turned`).
 
 {table(["joint", "upright", "other", "upright, without the mirror", "upright, not turned", "other, not turned"],
        [[name, *(f"{figures[k]:.3f}" for figures in (*pck, pck_once[0], *pck_upright))]
