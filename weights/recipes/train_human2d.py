@@ -8,7 +8,8 @@ convolutional), then `--size 256 --from runs/human2d-128/checkpoint.pt` at the s
 `--optimizer muon` learns more than Adam in as many steps (muon.py, weights/README.md).
 The paper's size: `--features 256 --modules 3 --size 256 --batch 4 --optimizer rmsprop --rate 3e-4`.
 Real photographs (real_pool.py; research only) join as `--pool POOL REAL REAL`, their unlabelled joints and
-masks left out of the loss. A run that was interrupted is resumed by the same command.
+masks left out of the loss, and `--wide` against learning them by heart. A run that was interrupted is resumed by the same
+command.
 """
 import argparse
 from pathlib import Path
