@@ -350,8 +350,8 @@ inline bool must_agree(int program, int file) {
 }
 
 #if !defined(MAQUETTE_LEVEL)  // whose levels share nothing, and must not run where they do not fit
-/// Of the file whose copy the linker kept: not a constant, so that it is looked at.
-inline constinit int width_of_program = width;
+/// Of the file whose copy the linker kept; volatile, or a compiler takes it for this file's own.
+inline constinit volatile int width_of_program = width;
 [[maybe_unused]] static const bool widths_agree = must_agree(width_of_program, width);
 #endif
 
