@@ -32,9 +32,12 @@ python=$root/.venv/bin/python
 size=$("$python" - "$weights" <<'END'
 import json, sys
 from safetensors import safe_open
-with safe_open(sys.argv[1], "pt") as file:
-    size = json.loads(file.metadata()["human2d"])
-print(", ".join(str(size[name]) for name in ("joints", "features", "stacks", "modules")))
+try:
+    with safe_open(sys.argv[1], "pt") as file:
+        size = json.loads(file.metadata()["human2d"])
+    print(", ".join(str(int(size[name])) for name in ("joints", "features", "stacks", "modules")))
+except Exception as problem:
+    sys.exit(f"run.sh: {sys.argv[1]}: expected a weights file that says its Human2D's size ({problem!r})")
 END
 )
 (cd "$root" && cmake --preset release -DMAQUETTE_PHOTOS_SIZE="$size" >/dev/null && cmake --build --preset release --target estimate_photos)

@@ -173,12 +173,12 @@ def main():
     if arguments.research != Path(arguments.out).stem.endswith("-research"):
         raise SystemExit(f"{arguments.out}: expected a name that ends with -research for --research, and only then")
 
-    states = [trained(folder, kind) for folder, kind in ((arguments.human2d, Human2D), (arguments.pose_prior, PosePrior),
-                                                         (arguments.shape_prior, ShapePrior))]
-    research = any(state.get("research", False) for state in states)
-    if research and not arguments.research:
-        raise SystemExit(f"{arguments.human2d}: saw photographs that are for research only; expected --research, and a name "
-                         "that ends with -research")
+    folders = (arguments.human2d, arguments.pose_prior, arguments.shape_prior)
+    states = [trained(folder, kind) for folder, kind in zip(folders, (Human2D, PosePrior, ShapePrior))]
+    for folder, state in zip(folders, states):
+        if state.get("research", False) and not arguments.research:
+            raise SystemExit(f"{folder}: learned from photographs that are for research only; expected --research, and a name "
+                             "that ends with -research")
     tensors = {}
     for prefix, state in zip(PREFIXES, states):
         for name, value in state["averaged"].items():

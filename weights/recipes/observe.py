@@ -59,7 +59,8 @@ def main():
     path = Path(arguments.pool) / "observed.npz"
     write_whole(path, lambda file: np.savez_compressed(file, joints=np.concatenate(joints),
                                                        silhouette=np.concatenate(silhouettes),
-                                                       human2d=fingerprint(state["averaged"])))
+                                                       human2d=fingerprint(state["averaged"]),
+                                                       research=state.get("research", False)))
     print(f"{path}: {sum(map(len, joints))} pictures")
 
 

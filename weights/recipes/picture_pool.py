@@ -1,5 +1,4 @@
 """Reads the photographer's shards and makes augmented training batches for Human2D."""
-import json
 import math
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -24,8 +23,13 @@ class Shard(dict):
         self[name] = np.load(self.folder / f"{name}.npy", mmap_mode="r")
         return self[name]
 
+    @property
+    def is_of_photographs(self):
+        """Whether not everything is labelled: only real_pool.py's shards say what is."""
+        return (self.folder / "known.npy").exists()
+
     def known(self, row):
-        return self["known"][row] if (self.folder / "known.npy").exists() else np.ones(17, np.uint8)
+        return self["known"][row] if self.is_of_photographs else np.ones(17, np.uint8)
 
 
 class PicturePool:
@@ -48,7 +52,7 @@ class PicturePool:
             if not found:
                 raise SystemExit(f"{folder}: no finished shard; run photographer/generate.py first")
             folders += found
-        self.shards = {folder: self.shards.get(folder) or Shard(folder) for folder in folders}
+        self.shards = {folder: self.shards[folder] if folder in self.shards else Shard(folder) for folder in folders}
         shards = [self.shards[folder] for folder in folders]
         # Set at once: another thread may be reading.
         self.content = shards, np.cumsum([0] + [len(s["images"]) for s in shards])
@@ -58,9 +62,8 @@ class PicturePool:
 
     @property
     def research(self):
-        """Whether a folder says that its pictures are of a collection: photographs for research only (real_pool.py)."""
-        notes = [folder / "pool.json" for folder in self.folders]
-        return any("source" in json.loads(note.read_text()) for note in notes if note.exists())
+        """Whether some of the pictures are photographs for research only."""
+        return any(shard.is_of_photographs for shard in self.shards.values())
 
     def rows(self, indices):
         """The shard and the row in it of each index, for several fields of the same pictures while the pool grows."""

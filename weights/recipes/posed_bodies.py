@@ -88,12 +88,15 @@ class Seen:
 
     def __init__(self, folders):
         joints, truth, visible, theta, beta = [], [], [], [], []
+        self.research = False  # whether a Human2D saw them that knows photographs for research only
         for folder in folders:
             pool = PicturePool(folder)
             path = pool.folder / "observed.npz"
             if not path.exists():
                 raise SystemExit(f"{path}: not found; run observe.py first")
-            joints.append(np.load(path)["joints"].reshape(-1, 16, 3))
+            observed = np.load(path)
+            self.research |= bool(observed.get("research", False))
+            joints.append(observed["joints"].reshape(-1, 16, 3))
             rows = np.arange(len(joints[-1]))
             labels = pool.take(rows, "joints")
             truth.append(labels[..., :2] / (pool.take(rows[:1], "images").shape[1] / 2) - 1)

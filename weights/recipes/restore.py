@@ -28,7 +28,7 @@ def main():
         folder = Path(arguments.out) / name
         folder.mkdir(parents=True, exist_ok=True)
         state = dict(averaged=module.state_dict(), architecture=getattr(module, "architecture", {}),
-                     research=metadata["licence"] != "CC0-1.0")
+                     research=metadata.get("licence") != "CC0-1.0")
         write_whole(folder / "checkpoint.pt", lambda file: torch.save(state, file))
         print(folder / "checkpoint.pt")
 

@@ -132,11 +132,12 @@ def main():
     everything = SmplSubset(arguments.body, loss_vertices=150)
     body = SmplSubset(arguments.body, loss_vertices=120, mpii=False)
     network = PosePrior(rotation=arguments.rotation, dropout=arguments.dropout)
+    seen = Seen(arguments.observed)
     run = Run(arguments.out, network, arguments.rate, arguments.minutes,
-              optimizer=arguments.optimizer, initial_weights=arguments.initial)
+              optimizer=arguments.optimizer, initial_weights=arguments.initial, research=seen.research)
     validation = validation_batches(arguments, body, everything)
     bodies = PosedBodies(pose_pool(arguments.data, arguments.body, "train", arguments.poses), everything, arguments.seed)
-    training = batches(bodies, Seen(arguments.observed), body, arguments.batch, arguments.seed + run.step)
+    training = batches(bodies, seen, body, arguments.batch, arguments.seed + run.step)
     alone = dict(rotation=1.0, vertex=0.0)
     together = dict(rotation=arguments.rotation_weight, vertex=arguments.vertex_weight)
     run.train(training,

@@ -33,8 +33,11 @@ class Silhouettes:
         self.naked = torch.from_numpy(pool.take(rows, "body_mask"))
         self.beta = torch.from_numpy(pool.take(rows, "beta")).float()
         self.observed = None
+        self.research = False  # whether a Human2D saw them that knows photographs for research only
         if (pool.folder / "observed.npz").exists():
-            self.observed = torch.from_numpy(np.load(pool.folder / "observed.npz")["silhouette"])
+            observed = np.load(pool.folder / "observed.npz")
+            self.observed = torch.from_numpy(observed["silhouette"])
+            self.research = bool(observed.get("research", False))
 
     def __len__(self):
         return len(self.beta)
@@ -135,7 +138,7 @@ def main():
                        for k in range(3)})
 
     run = Run(arguments.out, ShapePrior(dropout=0.1).to(memory_format=torch.channels_last), arguments.rate, arguments.minutes,
-              optimizer=arguments.optimizer, initial_weights=arguments.initial)
+              optimizer=arguments.optimizer, initial_weights=arguments.initial, research=people.research)
     run.train(batches(people, arguments.batch, arguments.seed + run.step),
               lambda net, batch, progress: loss_of(net, batch, vertex_distance, 1000 if progress >= 0.4 else 0),
               evaluate, every_minutes=1.0)

@@ -138,10 +138,15 @@ class Run:
         bar = tqdm(total=int(60 * self.minutes), initial=int(self.seconds), unit="s",
                    bar_format="{l_bar}{bar}| {elapsed} {postfix}")
         mean, saved = {}, self.seconds
-        # Asked to stop it ends after the step, or the save, that it is in.
         stopped = []
+
+        def stop(kind, _):
+            """Ends after the step, or the save, that it is in; asked once more, at once."""
+            stopped.append(kind)
+            signal.signal(kind, signal.SIG_DFL)
+
         for kind in (signal.SIGTERM, signal.SIGINT):
-            signal.signal(kind, lambda *_: stopped.append(True))
+            signal.signal(kind, stop)
         self._train(bar, mean, saved, iter(batches), loss_of, evaluate, every_minutes, stopped)
         bar.close()
         if stopped:
