@@ -163,7 +163,7 @@ class basic_estimator {
   /// Allocates nothing once `workspace` and `out` have served a photo of that size. Errors:
   /// no_person (without a box); malformed (a photo without pixels; a box without area, beside the
   /// photo or many times its size; a focal length that no camera has; a distance without one, or
-  /// not above 0).
+  /// below a millimetre).
   result<void> operator()(const picture_view& photo, const estimate_options& options,
                           workspace_type& workspace, estimate& out, const B& backend = {}) const {
     if (photo.pixels == nullptr)
@@ -250,6 +250,7 @@ class basic_estimator {
  private:
   static constexpr double largest_box = 16;
   static constexpr double largest_focal = 1e7;
+  static constexpr double least_distance = 1e-3;
   static constexpr double largest_distance = 1e5;
 
   using glancing_type = typename Human2D::template resized<Human2D::input_size * 3 / 4>;
@@ -292,11 +293,11 @@ class basic_estimator {
                                      *options.focal})};
     if (options.distance && !options.focal)
       return error{errc::malformed, "expected a focal length with the distance, found none"};
-    if (options.distance && !(*options.distance > 0 && *options.distance <= largest_distance))
-      return error{
-          errc::malformed,
-          detail::sentence({"expected a distance above 0 and of at most 100000 metres, found ",
-                            *options.distance})};
+    if (options.distance &&
+        !(*options.distance >= least_distance && *options.distance <= largest_distance))
+      return error{errc::malformed,
+                   detail::sentence({"expected a distance of 0.001 to 100000 metres, found ",
+                                     *options.distance})};
     return {};
   }
 

@@ -344,7 +344,7 @@ TEST_CASE("nobody, no photo, no box, no focal length: each has its error") {
   for (const double focal : {infinite, nan, -3.0, 1e-300, 1e300})
     CHECK(!credulous()(photo, {.focal = focal}));
   CHECK(!credulous()(photo, {.distance = 3.0}));
-  for (const double distance : {infinite, nan, -3.0, 0.0, 1e6})
+  for (const double distance : {infinite, nan, -3.0, 0.0, 1e-9, 1e6})
     CHECK(!credulous()(photo, {.focal = 300.0, .distance = distance}));
 
   // Whoever gives a box knows that there is somebody.

@@ -55,7 +55,7 @@ struct human2d_architecture {
   bool operator==(const human2d_architecture&) const = default;
   [[nodiscard]] std::string text() const {
     return sentence({joints, " joints, ", features, " features, ", stacks, " stacks and ", modules,
-                     " modules"});
+                     modules == 1 ? " module" : " modules"});
   }
 };
 

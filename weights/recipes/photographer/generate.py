@@ -21,6 +21,7 @@ import json
 import multiprocessing
 import os
 import shutil
+import signal
 import sys
 from pathlib import Path
 
@@ -43,7 +44,23 @@ ARRAYS = dict(images=((256, 256, 3), np.uint8), joints=((16, 3), np.float32), ma
 worker = {}
 
 
+def photographer():
+    """Tells one state of the code that decides what a picture shows from another."""
+    here = Path(__file__).resolve().parent
+    sources = [here.parent / "makehuman.py", here.parent / "smpl_maths.py"]
+    sources += [path for kind in ("py", "cpp", "json") for path in here.glob(f"*.{kind}")
+                if path.name not in ("generate.py", "contact_sheet.py")]
+    return hashlib.sha256(b"".join(path.read_bytes() for path in sorted(sources))).hexdigest()
+
+
+def stop(*_):
+    raise SystemExit("stopped; the same command goes on with the shard that it was at")
+
+
 def start_worker(closet, split, seed, far):
+    # The program that they work for is asked to stop, and stops them.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
     worker.update(closet=closet, room=native.darkroom(), split=split, seed=seed, far=far)
 
 
@@ -96,11 +113,13 @@ def main():
         if getattr(options, name) < (name != "seed"):
             raise SystemExit(f"--{name} {getattr(options, name)}: at least {int(name != 'seed')} was expected")
 
+    for kind in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(kind, stop)
     options.out.mkdir(parents=True, exist_ok=True)
     if not options.body.exists():
         raise SystemExit(f"{options.body} is missing: run weights/recipes/build_body.py first.")
     description = dict(split=options.split, seed=options.seed,
-                       body_sha256=hashlib.sha256(options.body.read_bytes()).hexdigest())
+                       body_sha256=hashlib.sha256(options.body.read_bytes()).hexdigest(), photographer=photographer())
     if options.far:
         description["far"] = True
     note = options.out / "pool.json"
