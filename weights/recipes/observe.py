@@ -18,6 +18,7 @@ from networks import Human2D
 from picture_pool import MIRRORED_JOINTS, PicturePool, batch_of
 from saving import write_whole
 from train_human2d import decode, separated
+from training import keep_memory
 
 HERE = Path(__file__).resolve().parent
 
@@ -42,6 +43,7 @@ def main():
     parser.add_argument("--threads", type=int, default=1)
     arguments = parser.parse_args()
     torch.set_num_threads(arguments.threads)
+    keep_memory()
 
     state = trained(arguments.human2d, Human2D)
     network = Human2D(**state["architecture"])
