@@ -57,15 +57,15 @@ def stop(*_):
     raise SystemExit("stopped; the same command goes on with the shard that it was at")
 
 
-def start_worker(closet, split, seed, far):
+def start_worker(closet, split, seed, kind):
     # The program that they work for is asked to stop, and stops them.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
-    worker.update(closet=closet, room=native.darkroom(), split=split, seed=seed, far=far)
+    worker.update(closet=closet, room=native.darkroom(), split=split, seed=seed, kind=kind)
 
 
 def make(index):
-    return scene.sample(worker["closet"], worker["room"], worker["split"], worker["seed"], index, worker["far"])
+    return scene.sample(worker["closet"], worker["room"], worker["split"], worker["seed"], index, **worker["kind"])
 
 
 def write_shard(folder, samples, count, bar):
@@ -107,6 +107,7 @@ def main():
     arguments.add_argument("--body", type=Path, default=Path(__file__).resolve().parents[2] / "body.npz")
     arguments.add_argument("--far", action="store_true",
                            help="show people small or at a side, as the search for the person sees them")
+    arguments.add_argument("--athletic", action="store_true", help="show the poses of sports and gymnastics")
     arguments.add_argument("--jobs", type=int, default=2)
     options = arguments.parse_args()
     for name in ("count", "jobs", "seed"):
@@ -120,8 +121,8 @@ def main():
         raise SystemExit(f"{options.body} is missing: run weights/recipes/build_body.py first.")
     description = dict(split=options.split, seed=options.seed,
                        body_sha256=hashlib.sha256(options.body.read_bytes()).hexdigest(), photographer=photographer())
-    if options.far:
-        description["far"] = True
+    kind = {name: True for name in ("far", "athletic") if getattr(options, name)}
+    description.update(kind)
     note = options.out / "pool.json"
     if note.exists() and json.loads(note.read_text()) != description:
         raise SystemExit(f"{options.out} holds another pool: {note.read_text().strip()}; choose another --out.")
@@ -135,7 +136,7 @@ def main():
     # Forked workers share the assets; compile once before.
     native.compiled()
     with multiprocessing.get_context("fork").Pool(options.jobs, start_worker,
-                                                  (closet, options.split, options.seed, options.far)) as pool:
+                                                  (closet, options.split, options.seed, kind)) as pool:
         with tqdm(total=options.count, initial=done, unit="picture") as bar:
             samples = pool.imap(make, (index for _, rows in missing for index in rows), chunksize=4)
             for folder, rows in missing:

@@ -110,11 +110,15 @@ def free_leg(side, flexed, spread, turned, knee):
     return theta
 
 
-def random_legs(random):
+# How often two legs are held how, in all pictures and in athletic ones.
+LEGS_HELD = dict(squat=(0.15, 0.05), lunge=(0.15, 0.08), side_lunge=(0.09, 0.05), one_leg=(0.1, 0.06), kick=(0.08, 0.1),
+                 kneel=(0.05, 0.04), sit=(0.05, 0.08), cross_legged=(0.03, 0.02), split=(0.09, 0.14),
+                 straddle=(0.06, 0.12), tuck=(0.05, 0.13), any=(0.1, 0.13))
+
+
+def random_legs(random, athletic=False):
     """Leg angles (flexed, spread, turned, knee) of two legs, as in sports and gymnastics."""
-    kind = random.choice(["squat", "lunge", "side_lunge", "one_leg", "kick", "kneel", "sit", "cross_legged", "split",
-                          "straddle", "tuck", "any"],
-                         p=[0.15, 0.15, 0.09, 0.1, 0.08, 0.05, 0.05, 0.03, 0.09, 0.06, 0.05, 0.1])
+    kind = random.choice(list(LEGS_HELD), p=[share[int(athletic)] for share in LEGS_HELD.values()])
     uniform = random.uniform
     straight = (uniform(-0.15, 0.15), uniform(-0.05, 0.2), uniform(-0.1, 0.3), uniform(0, 0.15))
     if kind == "squat":
@@ -213,26 +217,30 @@ def touching_arms(random, motion, theta):
     return hand_on_body(random, motion, theta, -1, second) if random.uniform() < 0.75 else theta
 
 
-def bent_trunk(random):
-    """Spine and neck [5, 3]: a bend forward, a lean to the side and a twist, shared among three joints."""
+def bent_trunk(random, athletic=False):
+    """Spine and neck [5, 3]: a bend forward, or of athletes as often backward, a lean to the side and a twist, shared among
+    three joints."""
     bend = np.array([random.normal(0.25, 0.4), random.normal(0, 0.35), random.normal(0, 0.2)])
+    if athletic:
+        bend[0] = 1.7 * bend[0] - 0.3
     theta = np.zeros((5, 3))
-    theta[:3] = np.clip(bend, [-0.6, -0.9, -0.5], [1.2, 0.9, 0.5]) / 3
+    theta[:3] = np.clip(bend, [-1.1 if athletic else -0.6, -0.9, -0.5], [1.2, 0.9, 0.5]) / 3
     theta[3:] = random.normal(0, 0.15, (2, 3))
     return theta
 
 
-def exercise(random, motion):
-    """A pose [24, 3] from joint angles, for what motion capture lacks: squats, lunges, balances, kicks, kneeling."""
+def exercise(random, motion, athletic=False):
+    """A pose [24, 3] from joint angles, for what motion capture lacks: squats, lunges, balances, kicks, kneeling; of athletes
+    more often what is done in the air."""
     theta = random_frame(random, motion).copy()
     theta[0] = [random.normal(0.15, 0.25), 0, random.normal(0, 0.1)]
-    legs = random_legs(random)
+    legs = random_legs(random, athletic)
     sides = (1, -1) if random.uniform() < 0.5 else (-1, 1)
     for side, angles in zip(sides, legs):
         theta[LEFT_LEG if side > 0 else RIGHT_LEG] = free_leg(side, *angles)
     if random.uniform() < 0.2:
         theta = foot_on_other_leg(random, motion, theta)
-    theta[TRUNK] = bent_trunk(random)
+    theta[TRUNK] = bent_trunk(random, athletic)
     arms = random.uniform()
     if arms < 0.35:
         left = free_arm(random, 1)
@@ -244,11 +252,13 @@ def exercise(random, motion):
     return theta
 
 
-def random_pose(random, motion):
-    """A pose [24, 3]; its root keeps the recorded lean but not the heading."""
+def random_pose(random, motion, athletic=False):
+    """A pose [24, 3]; its root keeps the recorded lean but not the heading. Athletes' poses are mostly exercises."""
     kind = random.uniform()
+    if athletic:
+        kind *= 0.45
     if kind < 0.36:
-        theta = exercise(random, motion)
+        theta = exercise(random, motion, athletic)
     else:
         # People who stand and walk are what most photographs show and most of what was recorded.
         theta = random_frame(random, motion, 0.0 if kind > 0.88 else 0.5).copy()

@@ -5,7 +5,8 @@ visible silhouette (the person with clothes and hair, inside the frame, not behi
 box. Training pictures then jitter it: side times U(0.75, 1.3), centre shifted by up to 8 % of the side along both axes,
 and for 40 % of them turned in the plane by N(0, 15 degrees) cut at 40. Pixels outside the photograph are filled in. A *far*
 picture shows one person as the search for the person in a whole photograph does, small or at a side: its side is 1 to 7
-times that of the rule, the person anywhere in it.
+times that of the rule, the person anywhere in it. An *athletic* picture shows a pose of sports or gymnastics, more often
+tilted, or from above or below.
 
 A sample is labelled in the crop's own camera: its principal point is the crop's centre (128, 128), its focal length is in
 crop pixels, and the root rotation and translation are in OpenCV axes, so u = focal X / Z + 128.
@@ -39,9 +40,9 @@ def random_heading(random):
     return random.uniform(-np.pi, np.pi) if random.uniform() < 0.45 else random.normal(0, 0.7)
 
 
-def random_pitch(random):
+def random_pitch(random, athletic=False):
     """Downward pitch of the camera in radians."""
-    if random.uniform() < 0.12:
+    if random.uniform() < (0.3 if athletic else 0.12):
         return np.deg2rad(random.uniform(-35, 70))
     return np.deg2rad(np.clip(random.normal(6, 10), -15, 32))
 
@@ -49,9 +50,9 @@ def random_pitch(random):
 class subject:
     """A shaped, posed and dressed person, turned to the camera but not yet placed."""
 
-    def __init__(self, random, assets, to_camera, tilt):
+    def __init__(self, random, assets, to_camera, tilt, athletic=False):
         self.beta = np.clip(random.normal(0, 1.15, 10), -3, 3)
-        self.theta = poses.random_pose(random, assets.motion)
+        self.theta = poses.random_pose(random, assets.motion, athletic)
         root = to_camera @ poses.about(1, random_heading(random)) @ tilt @ rotations_of(self.theta[0])
         self.theta[0] = poses.axis_angle_of(root)
         self.vertices = assets.human.shaped(self.beta, pose_feature(rotations_of(self.theta)))
@@ -70,9 +71,9 @@ class subject:
         return maps, placed
 
 
-def random_tilt(random):
-    """A turn of the whole person: seldom any, sometimes slight."""
-    kind = random.uniform()
+def random_tilt(random, athletic=False):
+    """A turn of the whole person: seldom any, sometimes slight; of athletes more often both."""
+    kind = random.uniform() * (0.35 if athletic else 1)
     if kind < 0.06:
         axis = random.normal(size=3)
         return rotations_of(axis / np.linalg.norm(axis) * random.uniform(0, np.pi))
@@ -154,10 +155,10 @@ def neighbours(random, assets, to_camera, placed, distance):
 class composition:
     """All random decisions of one picture that need the person's outline: who, where, what hides them, which crop."""
 
-    def __init__(self, random, assets, room, far=False):
+    def __init__(self, random, assets, room, far=False, athletic=False):
         self.assets, self.room, self.far = assets, room, far
-        self.to_camera = poses.about(0, random_pitch(random)) @ TO_CAMERA_AXES
-        self.person = subject(random, assets, self.to_camera, random_tilt(random))
+        self.to_camera = poses.about(0, random_pitch(random, athletic)) @ TO_CAMERA_AXES
+        self.person = subject(random, assets, self.to_camera, random_tilt(random, athletic), athletic)
         distance = np.exp(random.uniform(np.log(2.2), np.log(9)) if random.uniform() < 0.65
                           else random.uniform(np.log(9), np.log(45)))
         _, placed = self.person.transforms(np.zeros(3))
@@ -271,11 +272,11 @@ def area_averaged(mask, size):
     return np.asarray(Image.fromarray(mask).reduce(len(mask) // size))
 
 
-def photograph(random, assets, room, far=False):
+def photograph(random, assets, room, far=False, athletic=False):
     """One sample as a dictionary of arrays; see the module's head for the frame of its labels."""
     while True:
         try:
-            plan = composition(random, assets, room, far)
+            plan = composition(random, assets, room, far, athletic)
             break
         except crop_rejected:
             continue
@@ -318,6 +319,6 @@ def photograph(random, assets, room, far=False):
                 translation=pelvis.astype(np.float32), focal=np.float32(plan.focal))
 
 
-def sample(assets, room, split, seed, index, far=False):
-    """Sample `index` of a seed: the same whenever and wherever it is made."""
-    return photograph(np.random.default_rng([seed, SPLITS.index(split), index]), assets, room, far)
+def sample(assets, room, split, seed, index, **kind):
+    """Sample `index` of a seed: the same whenever and wherever it is made; `kind` as for `photograph`."""
+    return photograph(np.random.default_rng([seed, SPLITS.index(split), index]), assets, room, **kind)
