@@ -32,9 +32,10 @@ inline unsigned usable_processors() {
 /// sleep. A loop that comes while another one runs, from another thread or from within, is done by
 /// whoever calls it alone.
 ///
-/// Nobody waits for a thread that has not begun: where other programs use the processors, whoever
-/// calls does the loop alone rather than to sit until the system lets the others run. For the same
-/// reason nobody yields, as a thread that yields on a busy processor may lose its whole turn.
+/// Nobody waits for a thread that has not entered the loop: where other programs use the
+/// processors, whoever calls does the loop alone rather than to sit until the system lets the
+/// others run. For the same reason whoever calls never yields, as a thread that yields on a busy
+/// processor may lose its whole turn. Tasks must not throw.
 class thread_pool {
  public:
   explicit thread_pool(unsigned threads) {
@@ -49,8 +50,8 @@ class thread_pool {
     for (std::thread& worker : workers_) worker.join();
   }
 
-  void for_each(std::size_t count, const maquette::task& work) {
-    if (in_use_.test_and_set(std::memory_order_acquire)) {
+  void for_each(std::size_t count, const maquette::task& work) noexcept {
+    if (workers_.empty() || in_use_.test_and_set(std::memory_order_acquire)) {
       for (std::size_t index = 0; index < count; ++index) work(index);
       return;
     }
@@ -58,76 +59,85 @@ class thread_pool {
     shares_.deal(count, workers_.size() + 1);
     open();
     shares_.take_part(0, work);
-    gate_ -= is_open;
-    wait(emptied_, main_sleeps_, [this] { return gate_.load() % round == 0; });
+    close();
     in_use_.clear(std::memory_order_release);
   }
 
  private:
-  // The gate of the loops: whether one is open, how many workers are inside, how many loops there
-  // have been.
-  static constexpr std::uint32_t is_open = 1;
-  static constexpr std::uint32_t one_inside = 2;
-  static constexpr std::uint32_t round = 4096;
+  // The gate of the loops: bit 0 says whether one is open, 11 more how many workers are inside, the
+  // others how many loops there have been. While the lower twelve are 0 no worker touches `work_`
+  // and `shares_`.
+  static constexpr std::uint64_t is_open = 1;
+  static constexpr std::uint64_t one_inside = 2;
+  static constexpr std::uint64_t round = 4096;
   static constexpr unsigned most_threads = round / one_inside;
 
-  static void pause() {
-#if defined(__x86_64__)
-    __builtin_ia32_pause();
-#elif defined(__aarch64__)
-    asm volatile("isb");
-#endif
-  }
-
-  /// Returns when `done()`; `sleeping` counts those whom `wake` has to tell that it may be.
-  template <class Done>
-  void wait(std::condition_variable& changed, std::atomic<unsigned>& sleeping, const Done& done) {
+  /// Whether `done()` within the moment in which the next kernel follows.
+  static bool soon(const auto& done) {
     for (int spins = 0; spins < 2000; ++spins) {
-      if (done()) return;
-      pause();
+      if (done()) return true;
+#if defined(__x86_64__)
+      __builtin_ia32_pause();
+#elif defined(__aarch64__)
+      asm volatile("isb");
+#endif
     }
-    std::unique_lock lock(mutex_);
-    ++sleeping;
-    changed.wait(lock, done);
-    --sleeping;
-  }
-
-  void wake(std::condition_variable& changed, const std::atomic<unsigned>& sleeping) {
-    if (sleeping == 0) return;
-    // Whoever counts as sleeping and has not slept yet holds the mutex.
-    { const std::lock_guard lock(mutex_); }
-    changed.notify_all();
+    return false;
   }
 
   void open() {
     gate_ += round + is_open;
-    wake(opened_, workers_sleep_);
+    gate_.notify_all();
+  }
+
+  /// Lets nobody in any more and returns when nobody is inside.
+  void close() {
+    gate_ -= is_open;
+    const auto is_empty = [this] { return gate_ % round == 0; };
+    if (soon(is_empty)) return;
+    std::unique_lock lock(mutex_);
+    awaited_ = true;
+    emptied_.wait(lock, is_empty);
+    awaited_ = false;
+  }
+
+  /// Into the loop of that round, if it is still open.
+  bool enter(std::uint64_t gate) {
+    const std::uint64_t loop = gate / round;
+    while (gate / round == loop && (gate & is_open) != 0)
+      if (gate_.compare_exchange_weak(gate, gate + one_inside)) return true;
+    return false;
+  }
+
+  void leave() {
+    if ((gate_ -= one_inside) % round != 0 || !awaited_) return;
+    // Whoever is awaiting and does not sleep yet holds the mutex.
+    { const std::lock_guard lock(mutex_); }
+    emptied_.notify_one();
   }
 
   void serve(std::size_t self) {
-    std::uint32_t seen = 0;
+    std::uint64_t seen = 0;
     while (!stopping_) {
-      wait(opened_, workers_sleep_, [&] { return gate_.load() / round != seen; });
-      std::uint32_t gate = gate_.load();
-      seen = gate / round;
-      while ((gate & is_open) != 0 && gate / round == seen) {
-        if (!gate_.compare_exchange_weak(gate, gate + one_inside)) continue;
-        if (!stopping_) shares_.take_part(self, *work_);
-        if (((gate_ -= one_inside) % round) == 0) wake(emptied_, main_sleeps_);
-        break;
+      const std::uint64_t gate = gate_;
+      if (gate / round == seen) {
+        if (!soon([&] { return gate_ / round != seen; })) gate_.wait(gate);
+        continue;
       }
+      seen = gate / round;
+      if (!enter(gate)) continue;
+      if (!stopping_) shares_.take_part(self, *work_);
+      leave();
     }
   }
 
   std::atomic_flag in_use_ = ATOMIC_FLAG_INIT;
   const maquette::task* work_ = nullptr;
   maquette::loop_shares shares_;
-  alignas(64) std::atomic<std::uint32_t> gate_ = 0;
-  alignas(64) std::atomic<unsigned> workers_sleep_ = 0;
-  std::atomic<unsigned> main_sleeps_ = 0;
+  alignas(64) std::atomic<std::uint64_t> gate_ = 0;
+  alignas(64) std::atomic<bool> awaited_ = false;
   std::atomic<bool> stopping_ = false;
   std::mutex mutex_;
-  std::condition_variable opened_;
   std::condition_variable emptied_;
   std::vector<std::thread> workers_;
 };
