@@ -114,8 +114,8 @@ def main():
         if getattr(options, name) < (name != "seed"):
             raise SystemExit(f"--{name} {getattr(options, name)}: at least {int(name != 'seed')} was expected")
 
-    for kind in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(kind, stop)
+    for request in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(request, stop)
     options.out.mkdir(parents=True, exist_ok=True)
     if not options.body.exists():
         raise SystemExit(f"{options.body} is missing: run weights/recipes/build_body.py first.")
@@ -125,7 +125,8 @@ def main():
     description.update(kind)
     note = options.out / "pool.json"
     if note.exists() and json.loads(note.read_text()) != description:
-        raise SystemExit(f"{options.out} holds another pool: {note.read_text().strip()}; choose another --out.")
+        raise SystemExit(f"{options.out} holds another pool: expected {json.dumps(description)}, found "
+                         f"{note.read_text().strip()}; choose another --out.")
     note.write_text(json.dumps(description) + "\n")
 
     closet = assets.wardrobe(options.data, options.body, options.split)

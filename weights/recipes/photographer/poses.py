@@ -218,8 +218,8 @@ def touching_arms(random, motion, theta):
 
 
 def bent_trunk(random, athletic=False):
-    """Spine and neck [5, 3]: a bend forward, or of athletes as often backward, a lean to the side and a twist, shared among
-    three joints."""
+    """Spine and neck [5, 3]: a bend forward, or of athletes nearly as often backward, a lean to the side and a twist, shared
+    among three joints."""
     bend = np.array([random.normal(0.25, 0.4), random.normal(0, 0.35), random.normal(0, 0.2)])
     if athletic:
         bend[0] = 1.7 * bend[0] - 0.3
