@@ -2,6 +2,13 @@
 
 #include "support/pool_checks.hpp"
 
+#ifdef __linux__
+#include <pthread.h>
+
+#include <chrono>
+#include <csignal>
+#endif
+
 using namespace maquette;
 
 TEST_CASE("the example pool does each index of a loop once, with any number of threads") {
@@ -40,6 +47,52 @@ TEST_CASE("the example pool serves several callers, and loops within loops") {
 }
 
 #ifdef __linux__
+/// A thread that a signal stops until it is let go, as if the system gave its processor to others.
+namespace held {
+std::atomic<bool> stands = false;
+std::atomic<bool> may_go = false;
+
+void stand(int) {
+  stands = true;
+  while (!may_go) {
+  }
+  stands = false;
+}
+}  // namespace held
+
+TEST_CASE("the example pool does not wait for a thread that does not run") {
+  thread_pool pool(2);
+  // Both have to come in, or neither goes on: what the other thread is, it says itself.
+  const pthread_t caller = pthread_self();
+  std::atomic<int> inside = 0;
+  pthread_t other = caller;
+  const auto introduce = [&](std::size_t) {
+    if (pthread_equal(pthread_self(), caller) == 0) other = pthread_self();
+    ++inside;
+    while (inside < 2) std::this_thread::yield();
+  };
+  pool.for_each(2, task(introduce));
+  REQUIRE(pthread_equal(other, caller) == 0);
+
+  const auto before = std::signal(SIGUSR1, held::stand);
+  REQUIRE(pthread_kill(other, SIGUSR1) == 0);
+  while (!held::stands) std::this_thread::yield();
+  // If a loop waited for it after all, the test would fail rather than hang.
+  std::atomic<bool> done = false;
+  std::thread patience([&] {
+    for (int tenths = 0; tenths < 200 && !done; ++tenths)
+      std::this_thread::sleep_for(std::chrono::milliseconds(100));
+    held::may_go = true;
+  });
+  for (int again = 0; again < 100; ++again) pool_checks::visits_each_index_once(pool);
+  CHECK(held::stands);
+  done = true;
+  patience.join();
+  while (held::stands) std::this_thread::yield();
+  std::signal(SIGUSR1, before);
+  pool_checks::visits_each_index_once(pool);
+}
+
 TEST_CASE("a process held to one processor counts one") {
   cpu_set_t before;
   REQUIRE(sched_getaffinity(0, sizeof before, &before) == 0);
