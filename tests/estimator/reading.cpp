@@ -435,6 +435,41 @@ TEST_CASE("where no glance is sure, the runner-up is looked at as well") {
   CHECK(best.score == doctest::Approx(0.6 * 0.95).epsilon(0.1));
 }
 
+TEST_CASE("a glance that was mistaken does not keep the search from smaller parts") {
+  component_workspace scratch;
+  crop_reading best;
+  crop_reading other;
+  const painted_person ghost{{40, 60, 200, 420}};
+  const painted_person person{{570, 30, 590, 78}};
+  bool is_there = true;
+  // What is large is a ghost; who is small is seen in small crops only.
+  const auto seen = [&](const crop_box& crop, crop_reading& reading, float share_of_ghost) {
+    const bool large = crop.side > 300;
+    (large ? ghost : person)(crop, reading);
+    for (std::size_t j = 0; j < 16; ++j)
+      reading.joints[3 * j + 2] *= large ? share_of_ghost : is_there ? 1.0F : 0.01F;
+    reading.score = person_score(reading);
+  };
+  const auto glance = [&](const crop_box& crop, crop_reading& reading) {
+    seen(crop, reading, 0.4F);
+    reading.coarse = true;
+  };
+  const auto look = [&](const crop_box& crop, crop_reading& reading) {
+    seen(crop, reading, 0.05F);
+    reading.coarse = false;
+  };
+  find_person(640, 480, glance, look, scratch, best, other);
+  CHECK(!best.coarse);
+  CHECK(best.score > sure_person_score);
+  CHECK(best.crop.x > 500);
+  is_there = false;
+  find_person(640, 480, glance, look, scratch, best, other);
+  CHECK(!best.coarse);
+  CHECK(best.score < least_person_score);
+  CHECK(best.score > 0.03F);
+  CHECK(best.crop.x < 200);
+}
+
 TEST_CASE("nobody in the photo: the score says so") {
   component_workspace scratch;
   crop_reading best;

@@ -310,7 +310,9 @@ struct coarse_squares {
 /// the largest person in it gives the next one, which is looked at, twice at most: as long as the
 /// crop is another (`nearly_equal`) and the score does not fall by more than a tenth. Where that
 /// glance was not sure, the runner-up of at least `least_person_score` is looked at as well, and
-/// taken if it is preferred. `best` is always a look's. Whether anybody was found is for the caller
+/// taken if it is preferred. Where a glance was mistaken, so that the looks end below
+/// `least_person_score`, the smaller parts that it kept the search from are gone through as well.
+/// `best` is always a look's. Whether anybody was found is for the caller
 /// to judge by `best.score`.
 template <class Glance, class Look>
 void find_person(double width, double height, const Glance& glance, const Look& look,
@@ -350,25 +352,44 @@ void find_person(double width, double height, const Glance& glance, const Look& 
       keep_person(*found, scratch);
     }
   };
+  const auto settle = [&] {
+    const bool sure = found->score >= sure_person_score;
+    keep_person(*found, scratch, person_choice::largest);
+    approach();
+    if (!sure && second > 0 && !nearly_equal(elsewhere, found->crop)) {
+      look(elsewhere, *next);
+      keep_person(*next, scratch);
+      if (preference(*next, width, height) > preference(*found, width, height)) {
+        std::swap(found, next);
+        approach();
+      }
+    }
+    if (found->coarse) {
+      look(found->crop, *next);
+      std::swap(found, next);
+      keep_person(*found, scratch);
+    }
+  };
+  constexpr std::array<std::pair<double, float>, 3> parts{
+      {{0.6, sure_person_score}, {0.32, least_person_score}, {0.17, least_person_score}}};
+  std::size_t level = 0;
+  const auto search_parts = [&] {
+    for (; level < parts.size() && found->score < parts[level].second; ++level)
+      search(parts_of_photo(width, height, parts[level].first));
+  };
   search(whole_photo(width, height));
   if (found->score < sure_person_score) search(along_photo(width, height));
-  for (const auto& [share, enough] :
-       {std::pair{0.6, sure_person_score}, std::pair{0.32, least_person_score},
-        std::pair{0.17, least_person_score}})
-    if (found->score < enough) search(parts_of_photo(width, height, share));
-  const bool sure = found->score >= sure_person_score;
-  keep_person(*found, scratch, person_choice::largest);
-  approach();
-  if (!sure && second > 0 && !nearly_equal(elsewhere, found->crop)) {
-    look(elsewhere, *next);
-    keep_person(*next, scratch);
-    if (preference(*next, width, height) > preference(*found, width, height)) {
-      std::swap(found, next);
-      approach();
-    }
-  }
-  if (found->coarse) {
-    look(found->crop, *next);
+  search_parts();
+  settle();
+  while (found->score < least_person_score && level < parts.size()) {
+    const crop_box before = found->crop;
+    const float score = found->score;
+    found->score = -1;
+    most = second = -1;
+    search_parts();
+    settle();
+    if (found->score >= score) continue;
+    look(before, *next);
     std::swap(found, next);
     keep_person(*found, scratch);
   }
