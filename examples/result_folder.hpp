@@ -165,10 +165,12 @@ inline nlohmann::ordered_json result_json(const std::string& photo_path,
   using json = nlohmann::ordered_json;
   const auto& box = found.box;
   const auto& time = found.milliseconds;
+  const json expected_error = found.expected_error ? json(*found.expected_error) : json();
   return json{{"photo", photo_path},
               {"image_size", {photo.width, photo.height}},
               {"box", {box.left, box.top, box.width(), box.height()}},
               {"score", found.score},
+              {"expected_error", expected_error},
               {"joints", rows(found.joints, 3, 3)},
               {"pose", rows(found.theta, 1, 6)},
               {"shape", rows(found.beta, 1, 6)},

@@ -3,6 +3,7 @@ from dataclasses import replace
 
 import numpy as np
 import torch
+from scipy.stats import spearmanr
 
 import groups
 from laboratory import CELLS, bodies_of
@@ -76,6 +77,26 @@ def group_table(kind, names, order, errors, with_true_joints):
                   "root off by over 90 degrees (%)", "PVE from true joints", "PA-MPJPE from true joints"], rows)
 
 
+def expectations(estimates, errors):
+    """What the estimator says of its errors (millimetres [N]): a row a fifth of the pictures, from the surest."""
+    expected = np.array([1000 * (one["expected_error"] or np.nan) for one in estimates])
+    if np.isnan(expected).any():
+        return "The weights do not say how far off a body may be (`expected_error`)."
+    scores = [one["score"] for one in estimates]
+    rows = []
+    for fifth, here in enumerate(np.array_split(np.argsort(expected, kind="stable"), 5)):
+        less = 100 * (errors[here] < expected[here]).mean()
+        rows.append([("surest", "second", "third", "fourth", "least sure")[fifth], str(len(here)),
+                     f"{np.median(expected[here]):.0f}", f"{np.median(errors[here]):.0f}", f"{less:.0f}"])
+    rows.append(["all", str(len(errors)), f"{np.median(expected):.0f}", f"{np.median(errors):.0f}",
+                 f"{100 * (errors < expected).mean():.0f}"])
+    return f"""What the estimator says of its own error (`expected_error`, of which half should be less), by fifths of the pictures:
+
+{table(["pictures", "how many", "expected PVE (median)", "PVE (median)", "less than expected (%)"], rows)}
+
+Its rank correlation with the error is {spearmanr(expected, errors)[0]:.2f}; the score's is {-spearmanr(scores, errors)[0]:.2f}."""
+
+
 def section(lab, pool, cases, data, estimates, once, coarse, readings):
     """The text, the true meshes, and the estimator's per-vertex errors [N]."""
     meshes = Meshes(lab.body, pool)
@@ -122,6 +143,8 @@ it; tilted, the trunk more than 45 degrees off the picture's vertical; then by h
 By what is seen of the person: a joint outside the picture, less than nine tenths of the bare body's outline, or all:
 
 {tables_by("visible", visible, groups.VISIBILITIES)}
+
+{expectations(estimates, found[:, PVE])}
 
 ### Shape
 Of the body in the T-pose, mean absolute errors: vertices in millimetres, height and girths in centimetres. A girth is

@@ -24,6 +24,7 @@
 #include "maquette/estimator/crop.hpp"
 #include "maquette/estimator/decode.hpp"
 #include "maquette/estimator/estimate.hpp"
+#include "maquette/estimator/expected_error.hpp"
 #include "maquette/estimator/find_person.hpp"
 #include "maquette/estimator/guard.hpp"
 #include "maquette/estimator/mirror.hpp"
@@ -351,7 +352,8 @@ class basic_estimator {
     out.milliseconds.camera += watch.lap();
   }
 
-  /// Pose and shape as the priors see them, or the likeliest where a reading tells nothing.
+  /// Pose and shape as the priors see them, or the likeliest where a reading tells nothing, and how
+  /// far off they may be.
   ///
   /// They are asked with the person within 45 degrees of upright, as those are whom they know best:
   /// `reading` is turned by quarters, and the root's rotation back. With `both_ways` PosePrior also
@@ -359,6 +361,8 @@ class basic_estimator {
   void guess(crop_reading& reading, bool both_ways, const context<B>& here, estimate& out) const {
     const int quarters = quarters_to_upright(reading);
     for (int i = 0; i < quarters; ++i) turn_quarter(reading);
+    const std::optional<error_curve>& curve = networks_.errors;
+    out.expected_error.reset();
     if (tells_pose(reading)) {
       std::array<float, pose_prior<>::pose_shape::size> pose;
       ask(reading.joints, here, pose);
@@ -369,10 +373,12 @@ class basic_estimator {
         ask(joints, here, mirrored);
         average_mirrored_pose(pose, mirrored);
       }
+      if (curve) out.expected_error = curve->expected(root_sureness(pose), out.score);
       for (int i = 0; i < quarters; ++i) turn_root_back(pose);
       theta_of(pose, out.theta);
     } else {
       out.theta = standing_pose();
+      if (curve) out.expected_error = curve->expected_unseen();
     }
     out.beta.fill(0);
     if (tells_shape(reading))

@@ -4,7 +4,8 @@
         --shape-prior runs/shape_prior --validation POOL --calibration POOL --out weights/maquette.safetensors
 
 Matrices and kernels are stored as float16, everything else as float32. How far off PosePrior is, which holds the fit to its
-pose, is measured on training poses (`pose_error.py`); the confidence is calibrated on unseen pictures. The file is written
+pose, is measured on training poses (`pose_error.py`); the confidence, and how far off a body is likely to be, are calibrated
+on unseen pictures. The file is written
 only if the networks, read back from it, give the outputs that it promises, and those of the trained float32 weights within
 1 % of their range.
 """
@@ -21,8 +22,9 @@ from safetensors.torch import save_file
 
 from networks import Human2D, PosePrior, ShapePrior
 from picture_pool import PicturePool, batch_of
-from pose_error import pose_errors, precision_of
-from posed_bodies import exact
+from pose_error import error_curve, pose_errors, precision_of
+from posed_bodies import Seen, exact
+from smpl_torch import SmplSubset
 from training import read_checkpoint
 
 HERE = Path(__file__).resolve().parent
@@ -145,6 +147,15 @@ def check_precision(half, full, pool, count=32):
                              "expected; nothing was written")
 
 
+def curve_of_errors(modules, pool, body):
+    """`pose_error.error_curve` of what observe.py saw in a pool."""
+    seen = Seen([pool.folder])
+    half = len(seen) // 2  # without the mirror images
+    silhouettes = torch.from_numpy(np.load(pool.folder / "observed.npz")["silhouette"]).float() / 255
+    return error_curve(modules["pose_prior"], modules["shape_prior"], seen.joints[:half], silhouettes[:half],
+                       seen.rotations[:half], seen.beta[:half], SmplSubset(body, loss_vertices=400))
+
+
 def self_test_inputs(pool):
     """A picture of 64x64 (each pixel stands for 4x4), its mask, and its joints in [-1, 1]."""
     picture = torch.from_numpy(pool.take(np.array([0]), "images")[0]).float()
@@ -210,6 +221,7 @@ def main():
     partial = out.with_suffix(".partial")
     content = {**tensors, **calibration(PicturePool(arguments.calibration), states[0]["averaged"]), **inputs,
                "pose_error.precision": torch.from_numpy(precision),
+               "pose_error.expected": curve_of_errors(exported, PicturePool(arguments.calibration), arguments.body),
                **{name: value.contiguous() for name, value in expected.items()}}
     try:
         save_file(content, partial, metadata=metadata)

@@ -58,11 +58,15 @@ struct estimate_options {
 /// The camera's frame is x right, y down, z forward, in metres; photo pixels have centres at .5.
 /// All numbers are finite. Where the joints tell nothing (`tells_pose`) somebody stands upright in
 /// the box and faces the camera; where the silhouette tells nothing (`tells_shape`) the shape is
-/// the mean; score and probabilities say so by being low.
+/// the mean; score and probabilities say so by being low, `expected_error` by being high.
 struct estimate {
   crop_box crop;    ///< what the networks looked at, in photo pixels
   image_box box;    ///< the person's box in photo pixels
   float score = 0;  ///< how sure it is that there is a person; see `person_score`
+  /// How far the mesh's vertices may be from the person's, on average and in metres, both bodies at
+  /// their own origin: about half of the pictures like this one had less; see `error_curve`. None
+  /// where the weights do not say.
+  std::optional<float> expected_error{};
   /// [16, 3] as seen: x, y in photo pixels, and the probability that the joint is there, see
   /// `joint_calibration`
   std::array<float, 48> joints{};

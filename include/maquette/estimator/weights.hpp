@@ -5,6 +5,7 @@
 #include <cmath>
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -16,6 +17,7 @@
 #include "maquette/core/sentence.hpp"
 #include "maquette/core/workspace.hpp"
 #include "maquette/estimator/calibration.hpp"
+#include "maquette/estimator/expected_error.hpp"
 #include "maquette/estimator/pose_error.hpp"
 #include "maquette/io/json.hpp"
 #include "maquette/io/safetensors.hpp"
@@ -35,6 +37,8 @@ struct networks {
   joint_calibration calibration;
   /// [72, 72]: what holds a fit to PosePrior's pose, see `pose_precision`.
   std::vector<double> precision;
+  /// How far off a body is likely to be; none if the file does not say.
+  std::optional<error_curve> errors;
   /// What the file says of what the weights may be used for; empty if nothing.
   std::string licence;
 
@@ -227,7 +231,8 @@ template <class Human2D>
 }
 
 /// Binds the three networks of an open weights file: `human2d.*`, `pose_prior.*`, `shape_prior.*`,
-/// and reads its calibration and the precision of PosePrior's error, if it has them.
+/// and reads its calibration, the precision of PosePrior's error and the curve of the whole body's,
+/// if it has them.
 ///
 /// Checks the metadata (format, architecture, input, preprocessing, joint order), binds, and with
 /// `with_self_test` runs the file's self-test. The file is not needed afterwards. Errors: mismatch,
@@ -252,10 +257,15 @@ template <class Human2D>
   if (!calibration) return calibration.error();
   result<std::vector<double>> precision = load_pose_precision(tensors, file.origin());
   if (!precision) return precision.error();
-  networks<Human2D> nets{
-      std::move(*sight),     std::move(*pose),
-      std::move(*shape),     *calibration,
-      std::move(*precision), std::string(detail::metadata_value(file, "licence"))};
+  const result<std::optional<error_curve>> errors = load_error_curve(tensors, file.origin());
+  if (!errors) return errors.error();
+  networks<Human2D> nets{std::move(*sight),
+                         std::move(*pose),
+                         std::move(*shape),
+                         *calibration,
+                         std::move(*precision),
+                         *errors,
+                         std::string(detail::metadata_value(file, "licence"))};
   if (with_self_test)
     if (result<void> agrees = self_test(nets, file, tensors, threads); !agrees)
       return agrees.error();
