@@ -51,8 +51,8 @@ def filled(module, prefix):
     return module.eval()
 
 
-def human2d(features, stacks, modules, size):
-    module = filled(networks.Human2D(16, features, stacks, modules), "human2d.")
+def human2d(features, stacks, modules, deep_modules, size):
+    module = filled(networks.Human2D(16, features, stacks, modules, deep_modules), "human2d.")
     picture = 0.5 * values("picture", (size, size, 3)).permute(2, 0, 1)[None]
     return module(picture)
 
@@ -66,7 +66,7 @@ def keep(name, tensor, step=1):
 
 
 def keep_networks():
-    for name, arguments, step in [("paper", (256, 2, 3, 256), 13), ("compact", (64, 2, 1, 64), 1)]:
+    for name, arguments, step in [("paper", (256, 2, 3, 3, 256), 13), ("compact", (64, 2, 1, 3, 64), 1)]:
         for stack, (heatmaps, silhouette) in enumerate(human2d(*arguments)):
             keep(f"human2d.{name}.{stack}.heatmaps", heatmaps, step)
             keep(f"human2d.{name}.{stack}.silhouette", silhouette, step)

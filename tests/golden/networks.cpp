@@ -134,7 +134,7 @@ TEST_CASE("human2d of the paper's size does what PyTorch does") {
 }
 
 TEST_CASE("human2d of a compact size, down to one pixel, does what PyTorch does") {
-  check_human2d<human2d<16, 64, 2, 1, 64>>("human2d.compact", 1);
+  check_human2d<human2d<16, 64, 2, 1, 64, arithmetic::float32, 3>>("human2d.compact", 1);
 }
 
 TEST_CASE("pose_prior does what PyTorch does") {

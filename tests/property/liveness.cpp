@@ -53,7 +53,7 @@ class lifetimes {
 
 /// Human2D of two stacks: what its definition (Newell et al. 2016; Pavlakos et al. 2018,
 /// section 4.1) keeps alive.
-template <int Features, int Modules, arithmetic How>
+template <int Features, int Modules, arithmetic How, int DeepModules>
 struct human2d_lifetimes {
   static constexpr int joints = 16;
   lifetimes graph;
@@ -77,22 +77,23 @@ struct human2d_lifetimes {
     graph.run({first, second}, of_3x3<Middle, Side, Side>);
     graph.run({second, x, y});
   }
-  template <int Side>
+  template <int Side, int Count = Modules>
   void modules(value x, value y) {
-    for (int one = 0; one < Modules; ++one) module<Side>(one == 0 ? x : y, y);
+    for (int one = 0; one < Count; ++one) module<Side>(one == 0 ? x : y, y);
   }
   template <int Order, int Side>
   void hourglass(value x, value y) {
+    constexpr int count = Order > 2 ? Modules : DeepModules;
     const value low = graph.make(bytes(Features, Side / 2, Side / 2));
     if (x == y) graph.run({x, low});
-    modules<Side>(x, y);
+    modules<Side, count>(x, y);
     if (x != y) graph.run({x, low});
-    modules<Side / 2>(low, low);
+    modules<Side / 2, count>(low, low);
     if constexpr (Order > 1)
       hourglass<Order - 1, Side / 2>(low, low);
     else
-      modules<Side / 2>(low, low);
-    modules<Side / 2>(low, low);
+      modules<Side / 2, count>(low, low);
+    modules<Side / 2, count>(low, low);
     graph.run({low, y});
   }
   value stem() {
@@ -135,12 +136,13 @@ struct human2d_lifetimes {
   }
 };
 
-template <int Features, int Modules, arithmetic How = arithmetic::float32>
+template <int Features, int Modules, arithmetic How = arithmetic::float32,
+          int DeepModules = Modules>
 void check_peak() {
   CAPTURE(Features);
   CAPTURE(Modules);
-  human2d_lifetimes<Features, Modules, How> alive;
-  CHECK(human2d<16, Features, 2, Modules, 256, How>::workspace_bytes == alive.peak());
+  human2d_lifetimes<Features, Modules, How, DeepModules> alive;
+  CHECK(human2d<16, Features, 2, Modules, 256, How, DeepModules>::workspace_bytes == alive.peak());
 }
 
 }  // namespace
@@ -163,4 +165,5 @@ TEST_CASE("human2d asks for as much memory as is alive at once") {
   check_peak<96, 1, arithmetic::bfloat16>();
   check_peak<256, 3, arithmetic::bfloat16>();
   check_peak<96, 1, arithmetic::float32_small>();
+  check_peak<96, 1, arithmetic::float32, 3>();
 }

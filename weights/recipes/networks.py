@@ -43,16 +43,18 @@ def residuals(channels, modules):
 class Hourglass(nn.Module):
     """hourglass<Order>: `up` at this resolution; `down`, an inner hourglass, `out` at half of it.
 
-    out = up(x) + upsample(out(inner(down(max_pool(x))))); the innermost one is residual modules.
+    out = up(x) + upsample(out(inner(down(max_pool(x))))); the innermost one is residual modules. The two inner orders have
+    `deep_modules` in place of `modules`: there the maps are small, and more of them cost little.
     """
 
-    def __init__(self, order, channels, modules):
+    def __init__(self, order, channels, modules, deep_modules):
         super().__init__()
-        self.up = residuals(channels, modules)
-        self.down = residuals(channels, modules)
-        self.inner = (Hourglass(order - 1, channels, modules) if order > 1
-                      else residuals(channels, modules))
-        self.out = residuals(channels, modules)
+        here = deep_modules if order <= 2 else modules
+        self.up = residuals(channels, here)
+        self.down = residuals(channels, here)
+        self.inner = (Hourglass(order - 1, channels, modules, deep_modules) if order > 1
+                      else residuals(channels, here))
+        self.out = residuals(channels, here)
 
     def forward(self, x):
         low = nn.functional.max_pool2d(x, 2)
@@ -80,9 +82,9 @@ class Stem(nn.Module):
 class Stack(nn.Module):
     """One hourglass, `modules` residuals, two 1x1 heads, and (but for the last) the re-injection."""
 
-    def __init__(self, joints, features, modules, last):
+    def __init__(self, joints, features, modules, deep_modules, last):
         super().__init__()
-        self.hourglass = Hourglass(4, features, modules)
+        self.hourglass = Hourglass(4, features, modules, deep_modules)
         self.features = residuals(features, modules)
         self.heatmaps = nn.Conv2d(features, joints, 1)
         self.silhouette = nn.Conv2d(features, 2, 1)
@@ -101,12 +103,14 @@ class Human2D(nn.Module):
     The silhouette enters the re-injection as logits.
     """
 
-    def __init__(self, joints=16, features=256, stacks=2, modules=3):
+    def __init__(self, joints=16, features=256, stacks=2, modules=3, deep_modules=None):
         super().__init__()
-        self.architecture = dict(joints=joints, features=features, stacks=stacks, modules=modules)
+        deep_modules = deep_modules or modules
+        self.architecture = dict(joints=joints, features=features, stacks=stacks, modules=modules,
+                                 deep_modules=deep_modules)
         self.stem = Stem(features)
         self.stacks = nn.ModuleList(
-            [Stack(joints, features, modules, last=s == stacks - 1) for s in range(stacks)])
+            [Stack(joints, features, modules, deep_modules, last=s == stacks - 1) for s in range(stacks)])
 
     def forward(self, picture):
         stem = self.stem(picture)

@@ -134,6 +134,7 @@ def main():
     parser.add_argument("--features", type=int, default=96)
     parser.add_argument("--stacks", type=int, default=2)
     parser.add_argument("--modules", type=int, default=1)
+    parser.add_argument("--deep-modules", type=int, help="modules where maps are 16 x 16 and smaller (default: --modules)")
     parser.add_argument("--size", type=int, default=128, help="side of the pictures in pixels")
     parser.add_argument("--batch", type=int, default=32)
     parser.add_argument("--rate", type=float, default=1e-3)
@@ -155,7 +156,7 @@ def main():
     torch.set_num_threads(arguments.threads)
     size, sigma = arguments.size, sigma_of(arguments.size // 4)
     pool, validation = PicturePool(*arguments.pool), PicturePool(arguments.validation)
-    model = Human2D(16, arguments.features, arguments.stacks, arguments.modules)
+    model = Human2D(16, arguments.features, arguments.stacks, arguments.modules, arguments.deep_modules)
     model = model.to(arguments.device, memory_format=torch.channels_last)
     run = Run(arguments.out or HERE / "runs" / f"human2d-{size}", model, arguments.rate,
               arguments.minutes, optimizer=arguments.optimizer, initial_weights=arguments.initial,

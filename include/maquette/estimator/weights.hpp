@@ -55,25 +55,30 @@ struct human2d_architecture {
   std::int64_t features = 0;
   std::int64_t stacks = 0;
   std::int64_t modules = 0;
+  std::int64_t deep_modules = 0;
 
   bool operator==(const human2d_architecture&) const = default;
   [[nodiscard]] std::string text() const {
-    return sentence({joints, " joints, ", features, " features, ", stacks, " stacks and ", modules,
-                     modules == 1 ? " module" : " modules"});
+    std::string all = sentence({joints, " joints, ", features, " features, ", stacks,
+                                " stacks and ", modules, modules == 1 ? " module" : " modules"});
+    if (deep_modules != modules) all += sentence({", ", deep_modules, " where maps are small"});
+    return all;
   }
 };
 
-template <int Joints, int Features, int Stacks, int Modules, int Input, arithmetic How>
+template <int Joints, int Features, int Stacks, int Modules, int Input, arithmetic How,
+          int DeepModules>
 constexpr human2d_architecture architecture_of(
-    const human2d<Joints, Features, Stacks, Modules, Input, How>*) {
-  return {Joints, Features, Stacks, Modules};
+    const human2d<Joints, Features, Stacks, Modules, Input, How, DeepModules>*) {
+  return {Joints, Features, Stacks, Modules, DeepModules};
 }
 
-/// Reads {"joints": 16, "features": 96, "stacks": 2, "modules": 1}, keys in any order.
+/// Reads {"joints": 16, "features": 96, "stacks": 2, "modules": 1, "deep_modules": 3}, keys in any
+/// order; the last one may be absent where there are as many as elsewhere.
 [[gnu::cold]] inline bool read_architecture(std::string_view text,
                                             human2d_architecture& architecture) {
   json_cursor json(text);
-  std::array<bool, 4> seen{};
+  std::array<bool, 5> seen{};
   if (!json.consume('{')) return false;
   do {
     std::string key;
@@ -83,14 +88,18 @@ constexpr human2d_architecture architecture_of(
         {"joints", &architecture.joints},
         {"features", &architecture.features},
         {"stacks", &architecture.stacks},
-        {"modules", &architecture.modules}};
+        {"modules", &architecture.modules},
+        {"deep_modules", &architecture.deep_modules}};
     for (std::size_t i = 0; i < seen.size(); ++i) {
       if (fields[i].first != key) continue;
       *fields[i].second = value;
       seen[i] = true;
     }
   } while (json.consume(','));
-  return json.consume('}') && json.at_end() && seen == std::array{true, true, true, true};
+  if (!seen.back()) architecture.deep_modules = architecture.modules;
+  seen.back() = true;
+  return json.consume('}') && json.at_end() &&
+         std::all_of(seen.begin(), seen.end(), [](bool one) { return one; });
 }
 
 /// What the metadata says of one thing; empty if nothing.

@@ -99,14 +99,14 @@ struct human2d_stem {
 };
 
 /// One hourglass, residual modules, two 1x1 heads, and what feeds the heads back into the next one.
-template <int Joints, int Features, int Modules, arithmetic How, bool Last>
+template <int Joints, int Features, int Modules, int DeepModules, arithmetic How, bool Last>
 struct human2d_stack {
   struct nothing {};
   template <int Channels>
   using merge = std::conditional_t<Last, nothing, nn::conv2d<Channels, Features>>;
   static constexpr int head_channels = Joints + 2;
 
-  nn::hourglass<4, Features, Modules, How> hourglass;
+  nn::hourglass<4, Features, Modules, How, DeepModules> hourglass;
   nn::residuals<Features, Modules, How> features;
   nn::conv2d<Features, Joints> heatmaps;
   nn::conv2d<Features, 2> silhouette;
@@ -135,12 +135,13 @@ struct human2d_stack {
   }
 };
 
-template <int Joints, int Features, int Modules, arithmetic How, class Index>
+template <int Joints, int Features, int Modules, int DeepModules, arithmetic How, class Index>
 struct human2d_stacks;
-template <int Joints, int Features, int Modules, arithmetic How, std::size_t... Index>
-struct human2d_stacks<Joints, Features, Modules, How, std::index_sequence<Index...>> {
+template <int Joints, int Features, int Modules, int DeepModules, arithmetic How,
+          std::size_t... Index>
+struct human2d_stacks<Joints, Features, Modules, DeepModules, How, std::index_sequence<Index...>> {
   using type = nn::layer_list<
-      human2d_stack<Joints, Features, Modules, How, Index + 1 == sizeof...(Index)>...>;
+      human2d_stack<Joints, Features, Modules, DeepModules, How, Index + 1 == sizeof...(Index)>...>;
 };
 
 }  // namespace detail
@@ -151,9 +152,10 @@ struct human2d_stacks<Joints, Features, Modules, How, std::index_sequence<Index.
 /// Picture: [Input, Input, 3] floats, rgb / 255 - 0.5, the crop around the person. Heat maps:
 /// [Joints, Input/4, Input/4]. Silhouette: logits [2, Input/4, Input/4], channel 0 body, channel 1
 /// background. The paper's own size is the default. `How` changes speed, memory and the last
-/// digits, not the weights; both heads are float32.
+/// digits, not the weights; both heads are float32. `DeepModules` are the residual modules where
+/// maps are Input/16 and smaller.
 template <int Joints = 16, int Features = 256, int Stacks = 2, int Modules = 3, int Input = 256,
-          arithmetic How = arithmetic::float32>
+          arithmetic How = arithmetic::float32, int DeepModules = Modules>
 struct human2d {
   static constexpr arithmetic how = How;
   static constexpr int joints = Joints;
@@ -172,7 +174,7 @@ struct human2d {
   };
 
   detail::human2d_stem<Features, How> stem;
-  typename detail::human2d_stacks<Joints, Features, Modules, How,
+  typename detail::human2d_stacks<Joints, Features, Modules, DeepModules, How,
                                   std::make_index_sequence<static_cast<std::size_t>(Stacks)>>::type
       stacks;
 
@@ -182,7 +184,7 @@ struct human2d {
   }
 
   template <int Size>
-  using resized = human2d<Joints, Features, Stacks, Modules, Size, How>;
+  using resized = human2d<Joints, Features, Stacks, Modules, Size, How, DeepModules>;
   /// The same network for pictures of another size, on the same prepared parameters, which it
   /// borrows: every layer takes any size that its strides divide.
   template <int Size>
@@ -193,7 +195,7 @@ struct human2d {
   /// The scratch memory of one call.
   static constexpr std::size_t workspace_bytes = [] {
     using features_shape = shape<Features, output_size, output_size>;
-    using hourglass = nn::hourglass<4, Features, Modules, How>;
+    using hourglass = nn::hourglass<4, Features, Modules, How, DeepModules>;
     using residuals = nn::residuals<Features, Modules, How>;
     // Of more stacks those in the middle write where they read, of one the only one.
     constexpr bool apart = Stacks == 2;

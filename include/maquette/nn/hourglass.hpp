@@ -12,18 +12,21 @@ namespace maquette::nn {
 /// The recursive hourglass (Newell et al. 2016), `Order` max-pools deep, [Channels, H, W] to the
 /// same: y = up(x) + upsample(out(inner(down(max_pool(x))))).
 ///
-/// `inner` is the hourglass of one order less, or residual modules in the innermost one.
-template <int Order, int Channels, int Modules, arithmetic How = arithmetic::float32>
+/// `inner` is the hourglass of one order less, or residual modules in the innermost one. The two
+/// innermost orders have `DeepModules` in place of `Modules`: there the maps are small, so that
+/// more of them cost little.
+template <int Order, int Channels, int Modules, arithmetic How = arithmetic::float32,
+          int DeepModules = Modules>
 struct hourglass {
   static_assert(Order >= 1);
-  using modules = residuals<Channels, Modules, How>;
+  using modules = residuals<Channels, (Order > 2 ? Modules : DeepModules), How>;
   template <bool Innermost, int Less>
   struct nested {
     using type = modules;
   };
   template <int Less>
   struct nested<false, Less> {
-    using type = hourglass<Less, Channels, Modules, How>;
+    using type = hourglass<Less, Channels, Modules, How, DeepModules>;
   };
   using inner_type = typename nested<Order == 1, Order - 1>::type;
 
