@@ -58,7 +58,7 @@ class estimator_workspace {
         smpl(body),
         fit(moments) {}
 
-  /// All of it but what grows with the photo.
+  /// Nearly all of it; what grows with the photo is not counted.
   [[nodiscard]] std::size_t bytes() const {
     return networks<Human2D>::workspace_bytes + sizeof(*this) + fit.bytes() - sizeof(fit) +
            sizeof(float) * (picture.size() + 2 * heatmaps.size() + 2 * logits.size() +
@@ -161,10 +161,10 @@ class basic_estimator {
 
   /// Estimates the person in a photo into `out`; see `estimate`.
   ///
-  /// Allocates nothing once `workspace` and `out` have served a photo of that size. Errors:
-  /// no_person (without a box); malformed (a photo without pixels; a box without area, beside the
-  /// photo or many times its size; a focal length that no camera has; a distance without one, or
-  /// below a millimetre).
+  /// Allocates nothing but an error's sentence once `workspace` and `out` have served a photo of
+  /// that size. Errors: no_person (without a box); malformed (a photo without pixels; a box of less
+  /// than a pixel either way, beside the photo, or more than 16 times its longer side; a focal
+  /// length outside 1 to 10^7 pixels; a distance without one, or outside 0.001 to 100,000 metres).
   result<void> operator()(const picture_view& photo, const estimate_options& options,
                           workspace_type& workspace, estimate& out, const B& backend = {}) const {
     if (photo.pixels == nullptr)
@@ -217,8 +217,8 @@ class basic_estimator {
   /// worked out from these and `least_score` is not asked; `coarse` and `milliseconds` say nothing.
   ///
   /// Whatever the reading holds, the body is finite: see `discard_nonsense`, and what the fields of
-  /// `estimate` say of a reading that tells nothing. Errors: malformed (as above; a crop without
-  /// area).
+  /// `estimate` say of a reading that tells nothing. Errors: malformed (as above; a crop of less
+  /// than a pixel, or larger or further off than 20 times the photo's longer side).
   result<void> from_reading(const crop_reading& seen, std::int32_t width, std::int32_t height,
                             const estimate_options& options, workspace_type& workspace,
                             estimate& out, const B& backend = {}) const {

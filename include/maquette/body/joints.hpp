@@ -39,8 +39,8 @@ struct mpii16 {
   static constexpr std::array<std::string_view, count> parts = names;
 };
 
-/// The 14 joints of Leeds Sports Pose. Its neck is the joint under the skull, MPII's upper neck,
-/// and not SMPL's neck joint, which lies between the shoulders.
+/// The 14 joints of Leeds Sports Pose. Its neck lies between MPII's thorax and upper neck; where
+/// joints are matched by name it is taken for the upper neck.
 struct lsp14 {
   enum joint : int {
     r_ankle,

@@ -6,7 +6,8 @@ namespace maquette {
 /// How a network computes its convolutions; what lies between them is always float.
 enum class arithmetic {
   /// The fastest way in float: 3x3 kernels by Winograd's algorithm, at five times the memory of
-  /// their weights, 1x1 kernels of 64 to 512 channels by Strassen's, at 2.75 times.
+  /// their weights, 1x1 kernels of 64 to 512 input channels and 64 outputs or more by
+  /// Strassen's, at 2.75 times.
   float32,
   /// Float by packed products alone: the least memory, at about half the speed.
   float32_small,

@@ -21,7 +21,7 @@ struct stage_times {
   double priors = 0;   ///< pose and shape
   double smpl = 0;     ///< mesh and joints
   double camera = 0;   ///< translation and projection
-  double fit = 0;      ///< the pose brought onto the joints seen, and the mesh of it
+  double fit = 0;      ///< the pose brought onto the joints seen and its mesh; the stature, too
 };
 
 /// What is known about one photo before it is looked at.

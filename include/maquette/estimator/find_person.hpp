@@ -95,7 +95,8 @@ struct component_workspace {
 };
 
 /// Which of several people in a crop is meant: whom most of the joints lie on, as where the crop
-/// was made for one person, or the largest whom any sure joint lies on, as in a whole photo.
+/// was made for one person, or the largest on whom joints lie with confidences of
+/// `sure_joint_confidence` in sum, as in a whole photo.
 enum class person_choice : std::uint8_t { most_joints, largest };
 
 /// Erases other people from the probability of body. Of its connected pieces (probability over one
@@ -168,7 +169,8 @@ enum class person_choice : std::uint8_t { most_joints, largest };
 
 /// The person's box in photo pixels: all cells with more body than background, and all sure joints
 /// that are not further from these than a quarter of their longer side, as far as they lie in a
-/// photo of this size. None if there is neither.
+/// photo of this size. None if there is neither, or it spans less than four pixels or lies beside
+/// the photo.
 [[nodiscard, gnu::noinline]] inline std::optional<image_box> person_box(const crop_reading& reading,
                                                                         double width,
                                                                         double height) {
@@ -282,8 +284,8 @@ struct coarse_squares {
 }
 
 /// By what one reading is preferred to another: the score times the root of the share of the
-/// photo's longer side that the person spans, so that of two people the larger one is taken; far
-/// less for a score below `least_person_score`.
+/// photo's longer side that the person spans, at least a twentieth, so that of two people the
+/// larger one is taken; far less for a score below `least_person_score`.
 [[nodiscard, gnu::noinline]] inline double preference(const crop_reading& reading, double width,
                                                       double height) {
   if (reading.score < least_person_score) return 0.1 * double{reading.score};

@@ -273,10 +273,11 @@ inline result<image> decode_with_stb(std::span<const std::byte> bytes, const std
 /// Decodes a picture that is in memory to 8-bit RGB; `origin` is what messages call it.
 ///
 /// PNG, JPEG, BMP, binary PPM and PGM. Grey is repeated, transparency is laid over white, 16-bit
-/// samples keep their upper half, and the EXIF orientation of a JPEG is applied. Errors: malformed
-/// (empty, cut short, undecodable, no pixels); unsupported (another format, or beyond `limits`,
-/// which is checked before anything is decoded). stb_image does the decoding: it has had memory
-/// errors in the past, so pictures from strangers are best decoded in a sandboxed process.
+/// samples of a PNG keep their upper half, those of PPM and PGM are scaled by the largest value
+/// that the file names, and the EXIF orientation of a JPEG is applied. Errors: malformed (empty,
+/// cut short, undecodable, no pixels); unsupported (another format, or beyond `limits`, which is
+/// checked before anything is decoded). stb_image does the decoding: it has had memory errors in
+/// the past, so pictures from strangers are best decoded in a sandboxed process.
 inline result<image> decode_image(std::span<const std::byte> bytes,
                                   std::string_view origin = "picture in memory",
                                   const image_limits& limits = {}) {

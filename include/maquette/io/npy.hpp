@@ -355,7 +355,8 @@ npy_array npy_array::of(const tensor_shape& shape, std::span<const T> elements) 
 /// Reads a .npy file that is in memory; `origin` is what messages call it.
 ///
 /// Versions 1 to 3; f2 f4 f8, i1 to i8, u1 to u8, b1, U and S in either byte order, C or Fortran
-/// order; at most eight axes. Errors: malformed; unsupported (objects, records, other types).
+/// order; at most eight axes. Errors: malformed; unsupported (objects, records, other types, more
+/// axes, more than 1,048,576 texts).
 inline result<npy_array> decode_npy(std::span<const std::byte> bytes,
                                     std::string_view origin = ".npy in memory") {
   const std::string name(origin);

@@ -233,8 +233,8 @@ class npz {
   /// Reads the directory of an .npz file in memory, which must outlive this object; `origin` is
   /// what messages call it.
   ///
-  /// Errors: malformed; unsupported (encrypted, split, another compression, a member that is not a
-  /// .npy file).
+  /// Errors: malformed (also an archive in several parts); unsupported (encrypted, another
+  /// compression, a member that is not a .npy file).
   static result<npz> parse(std::span<const std::byte> bytes,
                            std::string_view origin = ".npz in memory", npz_limits limits = {}) {
     npz archive;

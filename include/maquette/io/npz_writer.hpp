@@ -52,13 +52,13 @@ inline std::optional<std::vector<std::byte>> deflate_raw(std::span<const std::by
 
 /// The bytes of an .npz file; the same arrays give the same bytes.
 ///
-/// Errors: those of `encode_npy`; mismatch (a name twice or over 65000 bytes); unsupported (more
-/// than 2 GiB an array or 4 GiB in all, which would need zip64); unwritable (zlib cannot compress
-/// it).
+/// Errors: those of `encode_npy`; mismatch (a name twice or, with ".npy", over 65000 bytes);
+/// unsupported (more than 2 GiB an array, 4 GiB in all or 65,534 arrays, which would need zip64);
+/// unwritable (zlib cannot compress it).
 inline result<std::vector<std::byte>> encode_npz(
     std::span<const npz_entry> entries, npz_compression compression = npz_compression::stored) {
   const error too_large{errc::unsupported,
-                        "an .npz file of more than 65535 arrays, 2 GiB an array or 4 GiB in all "
+                        "an .npz file of more than 65534 arrays, 2 GiB an array or 4 GiB in all "
                         "is not written"};
   constexpr std::uint64_t limit = 0xFFFFFFFEU;
   if (entries.size() >= 0xFFFF) return too_large;
