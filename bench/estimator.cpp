@@ -47,7 +47,7 @@ image photo_of(std::int32_t width, std::int32_t height) {
   return photo;
 }
 
-using estimator_bfloat16 = basic_estimator<human2d<16, 96, 2, 1, 256, arithmetic::bfloat16>>;
+using estimator_bfloat16 = basic_estimator<compact_human2d_in<arithmetic::bfloat16>>;
 
 /// The whole estimate; with a box nobody is searched for, and `both_ways` Human2D looks twice.
 template <class Estimator>

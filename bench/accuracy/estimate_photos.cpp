@@ -172,6 +172,13 @@ int run(const settings& chosen) {
   return out ? 0 : fail({errc::unwritable, chosen.out + ": could not be written"});
 }
 
+/// Of the size of the weights that run.sh measures.
+template <arithmetic How, int Joints, int Features, int Stacks, int Modules, int DeepModules>
+using estimator_of =
+    basic_estimator<human2d<Joints, Features, Stacks, Modules, 256, How, DeepModules>>;
+template <arithmetic How>
+using measured = estimator_of<How, MAQUETTE_PHOTOS_ARCHITECTURE>;
+
 }  // namespace
 
 int main(int count, char** arguments) {
@@ -201,13 +208,10 @@ int main(int count, char** arguments) {
   program.add_flag("--int8", chosen.int8, "its 1x1 products in eight bits, the others in bfloat16")
       ->excludes(bfloat16);
   CLI11_PARSE(program, count, arguments);
-  // Joints, features, stacks, modules: run.sh asks for those of the weights that it measures.
-  using in_float32 = basic_estimator<human2d<MAQUETTE_PHOTOS_SIZE, 256>>;
-  using in_bfloat16 = basic_estimator<human2d<MAQUETTE_PHOTOS_SIZE, 256, arithmetic::bfloat16>>;
-  using in_int8 = basic_estimator<human2d<MAQUETTE_PHOTOS_SIZE, 256, arithmetic::int8>>;
   try {
-    if (chosen.int8) return run<in_int8>(chosen);
-    return chosen.bfloat16 ? run<in_bfloat16>(chosen) : run<in_float32>(chosen);
+    if (chosen.int8) return run<measured<arithmetic::int8>>(chosen);
+    if (chosen.bfloat16) return run<measured<arithmetic::bfloat16>>(chosen);
+    return run<measured<arithmetic::float32>>(chosen);
   } catch (const std::exception& exception) {
     std::fprintf(stderr, "estimate_photos: %s\n", exception.what());
     return 2;

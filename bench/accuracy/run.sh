@@ -35,12 +35,13 @@ from safetensors import safe_open
 try:
     with safe_open(sys.argv[1], "pt") as file:
         size = json.loads(file.metadata()["human2d"])
-    print(", ".join(str(int(size[name])) for name in ("joints", "features", "stacks", "modules")))
+    size.setdefault("deep_modules", size["modules"])
+    print(", ".join(str(int(size[name])) for name in ("joints", "features", "stacks", "modules", "deep_modules")))
 except Exception as problem:
     sys.exit(f"run.sh: {sys.argv[1]}: expected a weights file that says its Human2D's size ({problem!r})")
 END
 )
-(cd "$root" && cmake --preset release -DMAQUETTE_PHOTOS_SIZE="$size" >/dev/null && cmake --build --preset release --target estimate_photos)
+(cd "$root" && cmake --preset release -DMAQUETTE_PHOTOS_ARCHITECTURE="$size" >/dev/null && cmake --build --preset release --target estimate_photos)
 "$python" "$root/weights/recipes/photographer/generate.py" --data "$data" --split validation --count 1000 --seed 1 \
   --out "$pool"
 "$python" "$here/test_measures.py"

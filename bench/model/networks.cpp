@@ -65,13 +65,13 @@ void one_and_two_threads(benchmark::internal::Benchmark* bench) {
 }
 
 using human2d_one_module = human2d<16, 256, 2, 1>;
-using human2d_compact_bfloat16 = human2d<16, 96, 2, 1, 256, arithmetic::bfloat16>;
+using human2d_compact_bfloat16 = compact_human2d_in<arithmetic::bfloat16>;
 using human2d_paper_bfloat16 = human2d<16, 256, 2, 3, 256, arithmetic::bfloat16>;
 using human2d_one_module_bfloat16 = human2d<16, 256, 2, 1, 256, arithmetic::bfloat16>;
-using human2d_compact_int8 = human2d<16, 96, 2, 1, 256, arithmetic::int8>;
+using human2d_compact_int8 = compact_human2d_in<arithmetic::int8>;
 using human2d_paper_int8 = human2d<16, 256, 2, 3, 256, arithmetic::int8>;
 using human2d_one_module_int8 = human2d<16, 256, 2, 1, 256, arithmetic::int8>;
-using human2d_compact_small = human2d<16, 96, 2, 1, 256, arithmetic::float32_small>;
+using human2d_compact_small = compact_human2d_in<arithmetic::float32_small>;
 using human2d_paper_small = human2d<16, 256, 2, 3, 256, arithmetic::float32_small>;
 using human2d_one_module_small = human2d<16, 256, 2, 1, 256, arithmetic::float32_small>;
 using human2d_128 = human2d<16, 128, 2, 1>;

@@ -34,15 +34,15 @@ class Network:
     shipped: Path | None = None
 
 
-def size(features, stacks, modules):
-    return dict(joints=16, features=features, stacks=stacks, modules=modules)
+def size(features, stacks, modules, deep_modules):
+    return dict(joints=16, features=features, stacks=stacks, modules=modules, deep_modules=deep_modules)
 
 
 NETWORKS = {
-    "compact": Network("compact (96 features, 1 module; shipped)", size(96, 2, 1),
+    "compact": Network("compact (96 features, 1 module; shipped)", size(96, 2, 1, 2),
                        REPOSITORY / "weights" / "maquette.safetensors"),
-    "one-module": Network("256 features, 1 module", size(256, 2, 1)),
-    "paper": Network("the paper's (256 features, 3 modules)", size(256, 2, 3)),
+    "one-module": Network("256 features, 1 module", size(256, 2, 1, 1)),
+    "paper": Network("the paper's (256 features, 3 modules)", size(256, 2, 3, 3)),
 }
 
 

@@ -45,7 +45,7 @@ int serve(const std::string& folder, unsigned threads) {
 /// The network of this name.
 template <arithmetic How>
 int serve_named(const std::string& name, const std::string& folder, unsigned threads) {
-  if (name == "compact") return serve<human2d<16, 96, 2, 1, 256, How>>(folder, threads);
+  if (name == "compact") return serve<compact_human2d_in<How>>(folder, threads);
   if (name == "one-module") return serve<human2d<16, 256, 2, 1, 256, How>>(folder, threads);
   if (name == "paper") return serve<human2d<16, 256, 2, 3, 256, How>>(folder, threads);
   return fail("there is no network '" + name + "'");

@@ -29,18 +29,20 @@ constexpr int calls_a_round = 3;
 struct multiplications {
   double features;
   int modules;
+  int deep_modules;
 
   double residual(double from, double to, double pixels) const {
     const double middle = to / 2;
     const double skip = from == to ? 0 : from * to;
     return pixels * (from * middle + 9 * middle * middle / 4 + middle * to + skip);
   }
-  double residuals(double side) const {
-    return modules * residual(features, features, side * side);
+  double residuals(int count, double side) const {
+    return count * residual(features, features, side * side);
   }
   double hourglass(int order, double side) const {
-    const double inner = order > 1 ? hourglass(order - 1, side / 2) : residuals(side / 2);
-    return residuals(side) + 2 * residuals(side / 2) + inner;
+    const int count = order > 2 ? modules : deep_modules;
+    const double inner = order > 1 ? hourglass(order - 1, side / 2) : residuals(count, side / 2);
+    return residuals(count, side) + 2 * residuals(count, side / 2) + inner;
   }
   double stem(double side) const {
     const double pixels = side * side;
@@ -49,7 +51,7 @@ struct multiplications {
   }
   /// Both heads of every stack, and what all but the last feed back.
   double whole(int stacks, double side, double heads) const {
-    return stem(side) + stacks * (hourglass(4, side) + residuals(side)) +
+    return stem(side) + stacks * (hourglass(4, side) + residuals(modules, side)) +
            (2 * stacks - 1) * side * side * features * heads;
   }
 };
@@ -85,7 +87,7 @@ double line_round_trip() {
 }
 
 template <class Network>
-void compare(const char* name, int features, int modules, unsigned threads, int rounds) {
+void compare(const char* name, multiplications count, unsigned threads, int rounds) {
   const auto network = synthetic::network<Network>("human2d.");
   workspace memory(Network::workspace_bytes);
   thread_pool pool(threads);
@@ -110,7 +112,6 @@ void compare(const char* name, int features, int modules, unsigned threads, int 
     seconds.push_back(median(calls));
   }
   constexpr int heads = Network::joints + 2;
-  const multiplications count{static_cast<double>(features), modules};
   const double operations = 2 * count.whole(2, Network::output_size, heads);
   const double floor = operations / median(peaks);
   std::printf("| %s | %.0f | %.2f | %.1f | %.1f | %.2f |\n", name, 1e-9 * median(peaks),
@@ -127,12 +128,11 @@ int main(int count, char** arguments) {
       "| network, threads: %d | peak, GFLOP/s | GFLOP | floor, ms | ms | floor / ms |\n"
       "|---|---|---|---|---|---|\n",
       threads);
-  compare<human2d<16, 96, 2, 1>>("96 features, 1 module", 96, 1, static_cast<unsigned>(threads),
-                                 rounds);
-  compare<human2d<16, 256, 2, 1>>("256 features, 1 module", 256, 1, static_cast<unsigned>(threads),
-                                  rounds);
-  compare<human2d<16, 256, 2, 3>>("256 features, 3 modules", 256, 3, static_cast<unsigned>(threads),
-                                  rounds);
+  const auto at_once = static_cast<unsigned>(threads);
+  compare<compact_human2d>("96 features, 1 module, 2 where maps are small", {96, 1, 2}, at_once,
+                           rounds);
+  compare<human2d<16, 256, 2, 1>>("256 features, 1 module", {256, 1, 1}, at_once, rounds);
+  compare<paper_human2d>("256 features, 3 modules", {256, 3, 3}, at_once, rounds);
   if (threads > 1)
     std::printf("\nA line of the cache from one core to another and back: %.0f ns\n",
                 1e9 * line_round_trip());

@@ -377,7 +377,10 @@ TEST_CASE("a weights file that is not for this program is refused by what it say
   };
   CHECK(mentions(with("format", "other-2"), "maquette-1"));
   CHECK(mentions(with("human2d", R"({"joints":16,"features":256,"stacks":2,"modules":3})"),
-                 "256 features"));
+                 "256 features, 2 stacks and 3 modules"));
+  CHECK(mentions(with("human2d", R"({"joints":16,"features":96,"stacks":2,"modules":1})"),
+                 "1 module, 2 where maps are small, found one of 16 joints, 96 features, 2 stacks "
+                 "and 1 module"));
   CHECK(mentions(with("human2d", "large"), "large"));
   CHECK(mentions(with("input", "128"), "128"));
   CHECK(mentions(with("preprocessing", "ImageNet"), "ImageNet"));

@@ -63,11 +63,13 @@ inline weights_file complete_weights(bool sees_people) {
   std::vector<float>& pose = file.tensors.at("pose_prior.output.bias").values;
   for (std::size_t j = 0; j < 24; ++j) pose[6 * j] += 1, pose[6 * j + 4] += j == 0 ? -1.0F : 1.0F;
 
-  file.metadata = {{"format", "maquette-1"},
-                   {"human2d", R"({"joints": 16, "features": 96, "stacks": 2, "modules": 1})"},
-                   {"input", "256"},
-                   {"preprocessing", "rgb / 255 - 0.5; square crop of 1.25 times the person's box"},
-                   {"joint_order", "MPII-16"}};
+  file.metadata = {
+      {"format", "maquette-1"},
+      {"human2d",
+       R"({"joints": 16, "features": 96, "stacks": 2, "modules": 1, "deep_modules": 2})"},
+      {"input", "256"},
+      {"preprocessing", "rgb / 255 - 0.5; square crop of 1.25 times the person's box"},
+      {"joint_order", "MPII-16"}};
   const auto tensor = [&](const char* name, maquette::tensor_shape shape, float scale) {
     const std::string full = std::string("selftest.") + name;
     std::size_t count = 1;

@@ -4,7 +4,7 @@ Net2Net: Chen, Goodfellow and Shlens, 2016).
     python weights/recipes/grow.py --human2d runs/human2d-192 --deep-modules 3 --out runs/human2d-deep-start
     python weights/recipes/train_human2d.py --deep-modules 3 --from runs/human2d-deep-start/checkpoint.pt ...
 
-`--deep-modules N`: N residual modules where maps are 16 x 16 and smaller; a new one starts as its skip. `--wide`: twice
+`--deep-modules N`: N residual modules in the two innermost orders of each hourglass; a new one starts as its skip. `--wide`: twice
 the features. Every channel becomes two with the same values. A weight w on a channel becomes w (1/2 + d) and w (1/2 - d) on
 its two halves, with another random d for each, so that the halves learn different things from the first step on.
 """
@@ -37,7 +37,7 @@ def widened(name, tensor, generator):
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--human2d", required=True, help="folder of the trained run")
-    parser.add_argument("--deep-modules", type=int, help="residual modules where maps are 16 x 16 and smaller")
+    parser.add_argument("--deep-modules", type=int, help="residual modules in the two innermost orders")
     parser.add_argument("--wide", action="store_true", help="twice the features")
     parser.add_argument("--out", required=True, help="folder that gets the larger checkpoint.pt")
     parser.add_argument("--seed", type=int, default=0)

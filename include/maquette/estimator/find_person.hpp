@@ -310,12 +310,12 @@ struct coarse_squares {
 /// least `sure_person_score` some along it and at parts of it, and at ever smaller parts as long as
 /// it is below `least_person_score`, gives a first crop, the one of most `preference`. The box of
 /// the largest person in it gives the next one, which is looked at, twice at most: as long as the
-/// crop is another (`nearly_equal`) and the score does not fall by more than a tenth. Where that
-/// glance was not sure, the runner-up of at least `least_person_score` is looked at as well, and
-/// taken if it is preferred. Where a glance was mistaken, so that the looks end below
-/// `least_person_score`, the smaller parts that it kept the search from are gone through as well.
-/// `best` is always a look's. Whether anybody was found is for the caller
-/// to judge by `best.score`.
+/// crop is another (`nearly_equal`) and the score does not fall below `least_person_score` after a
+/// glance, or by more than a tenth after a look. Where that glance was not sure, the runner-up of
+/// at least `least_person_score` is looked at as well, and taken if it is preferred. Where a glance
+/// was mistaken, so that the looks end below `least_person_score`, the smaller parts that it kept
+/// the search from are gone through as well. `best` is always a look's. Whether anybody was found
+/// is for the caller to judge by `best.score`.
 template <class Glance, class Look>
 void find_person(double width, double height, const Glance& glance, const Look& look,
                  component_workspace& scratch, crop_reading& best, crop_reading& other) {
@@ -349,7 +349,9 @@ void find_person(double width, double height, const Glance& glance, const Look& 
       const std::optional<crop_box> crop = next_crop(*found, width, height);
       if (!crop || (!found->coarse && nearly_equal(*crop, found->crop))) break;
       look(*crop, *next);
-      if (next->score < allowed_fall * found->score) break;
+      // A glance's score says less than a look's, and a crop made for somebody shows them better.
+      const float least = found->coarse ? least_person_score : allowed_fall * found->score;
+      if (next->score < least) break;
       std::swap(found, next);
       keep_person(*found, scratch);
     }

@@ -152,8 +152,8 @@ struct human2d_stacks<Joints, Features, Modules, DeepModules, How, std::index_se
 /// Picture: [Input, Input, 3] floats, rgb / 255 - 0.5, the crop around the person. Heat maps:
 /// [Joints, Input/4, Input/4]. Silhouette: logits [2, Input/4, Input/4], channel 0 body, channel 1
 /// background. The paper's own size is the default. `How` changes speed, memory and the last
-/// digits, not the weights; both heads are float32. `DeepModules` are the residual modules where
-/// maps are Input/16 and smaller.
+/// digits, not the weights; both heads are float32. `DeepModules` are the residual modules of
+/// each hourglass's two innermost orders: the branch on maps of Input/16 and all on smaller ones.
 template <int Joints = 16, int Features = 256, int Stacks = 2, int Modules = 3, int Input = 256,
           arithmetic How = arithmetic::float32, int DeepModules = Modules>
 struct human2d {

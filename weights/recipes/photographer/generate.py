@@ -108,6 +108,7 @@ def main():
     arguments.add_argument("--far", action="store_true",
                            help="show people small or at a side, as the search for the person sees them")
     arguments.add_argument("--athletic", action="store_true", help="show the poses of sports and gymnastics")
+    arguments.add_argument("--empty", action="store_true", help="show nobody: for Human2D alone, so that it knows a background")
     arguments.add_argument("--jobs", type=int, default=2)
     options = arguments.parse_args()
     for name in ("count", "jobs", "seed"):
@@ -121,7 +122,7 @@ def main():
         raise SystemExit(f"{options.body} is missing: run weights/recipes/build_body.py first.")
     description = dict(split=options.split, seed=options.seed,
                        body_sha256=hashlib.sha256(options.body.read_bytes()).hexdigest(), photographer=photographer())
-    kind = {name: True for name in ("far", "athletic") if getattr(options, name)}
+    kind = {name: True for name in ("far", "athletic", "empty") if getattr(options, name)}
     description.update(kind)
     note = options.out / "pool.json"
     if note.exists() and json.loads(note.read_text()) != description:

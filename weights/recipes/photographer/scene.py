@@ -319,6 +319,21 @@ def photograph(random, assets, room, far=False, athletic=False):
                 translation=pelvis.astype(np.float32), focal=np.float32(plan.focal))
 
 
-def sample(assets, room, split, seed, index, **kind):
+def nobody(random, assets):
+    """A sample that shows no person: a background, its things in the way, and labels that say that nothing is there."""
+    backdrop = assets.backdrops[random.integers(len(assets.backdrops))]
+    drawn = dict(colour=np.zeros((SIZE, SIZE, 4), np.uint8), shade=np.ones((SIZE, SIZE), np.float32))
+    count = random.choice([0, 1, 2], p=[0.6, 0.25, 0.15])
+    covers = [filled_polygon(random_blob(random, random.uniform(0, SIZE, 2), SIZE * random.uniform(0.05, 0.2, 2)), SIZE)
+              for _ in range(count)]
+    picture = developing.composed(random, drawn, assets, backdrop, covers, np.full((SIZE, SIZE), 255, np.uint8))
+    return dict(images=developing.developed(random, picture), joints=np.zeros((16, 3), np.float32),
+                mask=np.zeros((MASK_SIZE, MASK_SIZE), np.uint8), body_mask=np.zeros((BODY_MASK_SIZE, BODY_MASK_SIZE), np.uint8),
+                theta=np.zeros(72, np.float32), beta=np.zeros(10, np.float32), translation=np.zeros(3, np.float32),
+                focal=np.float32(0))
+
+
+def sample(assets, room, split, seed, index, empty=False, **kind):
     """Sample `index` of a seed: the same whenever and wherever it is made; `kind` as for `photograph`."""
-    return photograph(np.random.default_rng([seed, SPLITS.index(split), index]), assets, room, **kind)
+    random = np.random.default_rng([seed, SPLITS.index(split), index])
+    return nobody(random, assets) if empty else photograph(random, assets, room, **kind)
