@@ -30,7 +30,8 @@ and the fit's anchor and scale were chosen on 400 and 1,000 other pictures of th
 known on the same 1,000, among 320; the levels of the search for the person on 60 of these composed scenes, and that
 the larger of two people is taken on 120 others with people of the first tenths; that a runner-up is looked at, among
 four ways, on these very scenes and photographs; that a mistaken glance does not end the search on 200 scenes with people of
-the first 12 hundredths; that a sure first glance ends the search, and that squares do not reach beyond
+the first 12 hundredths; that a closer look counts beside a glance on a photograph that the project looks at, these 200 scenes and
+the first parts of both collections; that a sure first glance ends the search, and that squares do not reach beyond
 the photo, on these, 150 other scenes and, the former, the first parts of both collections; when somebody is looked at turned and how much better that must be on
 the first 15 hundredths of Leeds and 1,000 pictures of seed 2, among 42 settings, and how well
 they must be seen where nobody was found upright on the next 6 hundredths and the backgrounds; the bar below which nobody
