@@ -28,8 +28,9 @@ python=$root/.venv/bin/python
 "$python" "$here/photographer/generate.py" --data "$data" --split validation --count 1000 --seed 2 --out "$pool/calibration"
 "$python" "$here/photographer/generate.py" --data "$data" --split train --count "$pictures" --seed 0 --out "$pool/train"
 "$python" "$here/photographer/generate.py" --data "$data" --split train --count $((pictures / 8)) --seed 3 --far --out "$pool/far"
+"$python" "$here/photographer/generate.py" --data "$data" --split train --count $((pictures / 8)) --seed 4 --empty --out "$pool/empty"
 size=(--features 96 --modules 1 --deep-modules 2)  # what maquette::estimator reads
-pools=(--pool "$pool/train" "$pool/far" --validation "$pool/validation")
+pools=(--pool "$pool/train" "$pool/far" "$pool/empty" --validation "$pool/validation")
 # Small pictures first: a step costs with the square of their side, and the network is fully convolutional.
 "$python" "$here/train_human2d.py" "${size[@]}" "${pools[@]}" --size 128 --minutes $((minutes / 3))
 "$python" "$here/train_human2d.py" "${size[@]}" "${pools[@]}" --size 192 --rate 9e-4 --minutes $((minutes / 3)) \
