@@ -382,6 +382,10 @@ TEST_CASE("a weights file that is not for this program is refused by what it say
                  "1 module, 2 where maps are small, found one of 16 joints, 96 features, 2 stacks "
                  "and 1 module"));
   CHECK(mentions(with("human2d", "large"), "large"));
+  for (const char* deep : {"-1", "0", "3", "\"two\"", "2.5", "99999999999999999999", ""}) {
+    const std::string size = R"({"joints":16,"features":96,"stacks":2,"modules":1,"deep_modules":)";
+    CHECK(mentions(with("human2d", (size + deep + '}').c_str()), "2 where maps are small"));
+  }
   CHECK(mentions(with("input", "128"), "128"));
   CHECK(mentions(with("preprocessing", "ImageNet"), "ImageNet"));
   CHECK(mentions(with("joint_order", "COCO-17"), "COCO-17"));

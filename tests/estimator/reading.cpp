@@ -435,6 +435,29 @@ TEST_CASE("where no glance is sure, the runner-up is looked at as well") {
   CHECK(best.score == doctest::Approx(0.6 * 0.95).epsilon(0.1));
 }
 
+TEST_CASE(
+    "a crop made for somebody is kept where a glance at the whole photo was surer than looks") {
+  component_workspace scratch;
+  crop_reading best;
+  crop_reading other;
+  const image_box truth{40, 60, 200, 420};
+  const painted_person person{truth};
+  const auto glance = [&](const crop_box& crop, crop_reading& reading) {
+    person(crop, reading);
+    reading.coarse = true;
+  };
+  const auto look = [&](const crop_box& crop, crop_reading& reading) {
+    person(crop, reading);
+    reading.coarse = false;
+    for (std::size_t j = 0; j < 16; ++j) reading.joints[3 * j + 2] *= crop.side > 600 ? 0.3F : 0.4F;
+    reading.score = person_score(reading);
+  };
+  find_person(640, 480, glance, look, scratch, best, other);
+  CHECK(!best.coarse);
+  CHECK(best.score > least_person_score);
+  CHECK(best.crop.side == doctest::Approx(crop_around(truth).side).epsilon(0.05));
+}
+
 TEST_CASE("a glance that was mistaken does not keep the search from smaller parts") {
   component_workspace scratch;
   crop_reading best;
