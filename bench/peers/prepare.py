@@ -39,7 +39,7 @@ def size(features, stacks, modules, deep_modules):
 
 
 NETWORKS = {
-    "compact": Network("compact (96 features, 1 module; shipped)", size(96, 2, 1, 2),
+    "compact": Network("compact (96 features, 1 module, 2 in the two innermost orders; shipped)", size(96, 2, 1, 2),
                        REPOSITORY / "weights" / "maquette.safetensors"),
     "one-module": Network("256 features, 1 module", size(256, 2, 1, 1)),
     "paper": Network("the paper's (256 features, 3 modules)", size(256, 2, 3, 3)),

@@ -7,6 +7,7 @@ Writes POOL/observed.npz: `joints` [n, 48] (x, y in [-1, 1], confidence) and `si
 the mirror image, left and right parted.
 """
 import argparse
+import json
 from pathlib import Path
 
 import numpy as np
@@ -50,6 +51,9 @@ def main():
     network.load_state_dict(state["averaged"])
     network = network.eval().to(memory_format=torch.channels_last)
     pool = PicturePool(arguments.pool)
+    note = pool.folder / "pool.json"
+    if note.exists() and json.loads(note.read_text()).get("empty"):
+        raise SystemExit(f"{pool.folder}: shows nobody (generate.py --empty); expected pictures of people, whom the priors learn from")
     joints, silhouettes = [], []
     with torch.no_grad(), torch.autocast("cpu", torch.bfloat16):
         count = min(arguments.count, len(pool))

@@ -3,8 +3,9 @@ stack (Pavlakos et al. 2018, section 4.1).
 
     python weights/recipes/train_human2d.py --pool POOL --validation POOL --minutes 60
 
-The compact default is for a CPU (what is shipped has `--deep-modules 2`): pictures of 128 px first (four times as fast, the network is fully
-convolutional), then `--size 256 --from runs/human2d-128/checkpoint.pt` at the size that is shipped.
+The compact default is for a CPU (what is shipped has `--deep-modules 2`): pictures of 128 px first (four times as
+fast, the network is fully convolutional), then `--size 256 --from runs/human2d-128/checkpoint.pt` at the size that is
+shipped.
 `--optimizer muon` learns more than Adam in as many steps (muon.py, weights/README.md).
 The paper's size: `--features 256 --modules 3 --size 256 --batch 4 --optimizer rmsprop --rate 3e-4`.
 Real photographs (real_pool.py; research only) join as `--pool POOL REAL REAL`, their unlabelled joints and
@@ -134,7 +135,8 @@ def main():
     parser.add_argument("--features", type=int, default=96)
     parser.add_argument("--stacks", type=int, default=2)
     parser.add_argument("--modules", type=int, default=1)
-    parser.add_argument("--deep-modules", type=int, help="modules in the two innermost orders of each hourglass (default: --modules)")
+    parser.add_argument("--deep-modules", type=int,
+                        help="modules in the two innermost orders of each hourglass (default: --modules)")
     parser.add_argument("--size", type=int, default=128, help="side of the pictures in pixels")
     parser.add_argument("--batch", type=int, default=32)
     parser.add_argument("--rate", type=float, default=1e-3)
